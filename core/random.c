@@ -1,0 +1,38 @@
+#include "core/random.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+#include "core/check.h"
+
+void random_octets(void *octets, size_t size)
+{
+    char *next = octets;
+
+    while (size > 0) {
+        ssize_t got = getrandom(next, size, 0);
+
+        CHECK(got > 0 || errno == EINTR);
+        if (got > 0) {
+            next += got;
+            size -= (size_t)got;
+        }
+    }
+}
+
+uint64_t random_next(struct random *random)
+{
+    uint64_t mixed = random->state += 0x9e3779b97f4a7c15;
+
+    mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+    return mixed ^ (mixed >> 31);
+}
+
+/* The high half of the product (Lemire): no division, and the bias is below 2^-32 for the bounds
+ * in use. */
+uint64_t random_below(struct random *random, uint64_t bound)
+{
+    CHECK(bound >= 1 && bound <= UINT32_MAX);
+    return ((random_next(random) >> 32) * bound) >> 32;
+}

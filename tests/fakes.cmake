@@ -1,0 +1,1 @@
+# set(fakes_of_pop3_session fake_mailbox_client.c)
