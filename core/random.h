@@ -14,6 +14,7 @@ struct random {
     uint64_t state;
 };
 
+/* The next 64 bits. */
 uint64_t random_next(struct random *random);
 
 /* Below `bound`, which is at least 1. */

@@ -43,6 +43,7 @@ bool slice_equals_secret(struct slice one, struct slice other);
 /* Orders octet by octet, a prefix first: below 0, 0 or above 0. */
 int slice_compare(struct slice one, struct slice other);
 
+/* What a slice begins or ends with, octet by octet. */
 bool slice_starts_with(struct slice slice, struct slice prefix);
 bool slice_ends_with(struct slice slice, struct slice suffix);
 
