@@ -1,0 +1,36 @@
+/* Who serves what: slots to shards, shards to nodes. Immutable once made; a newer map replaces it.
+ */
+#ifndef AVISO_ROUTER_SHARD_MAP_H
+#define AVISO_ROUTER_SHARD_MAP_H
+
+#include <stdbool.h>
+
+#include "core/macros.h"
+#include "core/slice.h"
+#include "core/status.h"
+#include "router/slot.h"
+
+enum { SHARD_COUNT_MAX = 65536, SHARD_DEFAULT_COUNT_STANDALONE = 8, SHARD_DEFAULT_COUNT = 64 };
+
+struct shard_map;
+
+/* A fresh map: shards 1 to `shard_count`, the slots spread evenly over them. */
+struct shard_map *shard_map_new(uint32_t shard_count);
+struct shard_map *shard_map_ref(struct shard_map *map);
+void shard_map_unref(struct shard_map *map);
+
+uint32_t shard_map_shard_count(const struct shard_map *map);
+
+/* The `number`th shard's id, from 0. */
+uint32_t shard_map_shard_at(const struct shard_map *map, uint32_t index);
+bool shard_map_has_shard(const struct shard_map *map, uint32_t shard);
+
+/* The shard that holds the entries of `slot`. */
+uint32_t shard_map_shard_of_slot(const struct shard_map *map, uint32_t slot);
+
+/* The map as a file of text (JSON, versioned), written so that a crash leaves the old or the new:
+ * standalone's stand-in for etcd. NOT_FOUND: no such file. CORRUPT: not a map. */
+NODISCARD enum status shard_map_load(const char *path, struct shard_map **out_map);
+NODISCARD enum status shard_map_save(const struct shard_map *map, const char *path);
+
+#endif
