@@ -21,6 +21,7 @@ struct spool {
     void *mapping;     /* of the file, once viewed */
 };
 
+/* An empty spool, which opens no file before it must. */
 void spool_init(struct spool *spool, const char *folder, size_t memory_size_max, uint64_t size_max);
 
 /* Closes and so removes the file. */

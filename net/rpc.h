@@ -27,6 +27,7 @@ enum {
 
 /* Octets that travel beside a message and never through protobuf: shared, immutable, counted. */
 struct rpc_octets;
+/* Born with one reference. */
 struct rpc_octets *rpc_octets_new(struct slice bytes); /* copies */
 struct rpc_octets *rpc_octets_reserve(size_t size,
                                       char **out_writable); /* to be filled before use */
@@ -52,6 +53,7 @@ struct rpc_call {
     struct rpc_pending *pending; /* the channel's; NULL when nothing is in flight */
 };
 
+/* A call to whoever leads `shard`, with the default deadline and no octets. */
 void rpc_call_init(struct rpc_call *call, uint32_t shard);
 
 /* Forgets the request: its closure will not run; the server is told. Harmless when none is in
@@ -67,6 +69,7 @@ bool rpc_method_is_stream(const ProtobufCServiceDescriptor *service, unsigned me
  * answered the request message and all that hangs on it stay valid. */
 struct rpc_request;
 
+/* What the client gave. */
 uint32_t rpc_request_shard(const struct rpc_request *request);
 struct slice rpc_request_octets(const struct rpc_request *request);
 struct rpc_octets *rpc_request_octets_ref(struct rpc_request *request); /* to keep them longer */

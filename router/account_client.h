@@ -45,6 +45,7 @@ struct account_call {
     struct account_work *work; /* the module's; NULL: nothing in flight */
 };
 
+/* Harmless when nothing is in flight. */
 void account_call_cancel(struct account_call *call);
 
 /* Makes an account in `shard` with INBOX, Drafts, Sent, Trash, Junk and Archive. Until the

@@ -48,6 +48,7 @@ struct delivery {
     struct delivery_work *work; /* the module's; NULL: nothing in flight */
 };
 
+/* A place that two recipients share gets two messages: the caller joins them if it wants one. */
 void delivery_send(struct router *router, struct delivery *delivery,
                    const struct delivery_order *order, delivery_done_fn *done);
 

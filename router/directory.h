@@ -76,6 +76,7 @@ struct directory_call {
     struct directory_work *work; /* the module's; NULL: nothing in flight */
 };
 
+/* Harmless when nothing is in flight. */
 void directory_call_cancel(struct directory_call *call);
 
 /* Follows aliases, groups, +detail and the domain's catch-all for a canonical address

@@ -44,6 +44,7 @@ void ingest_cancel(struct ingest *ingest);
 /* The same at once, on the calling thread: for tests and small messages. */
 NODISCARD enum status ingest_message(struct slice message, struct ingested **out_ingested);
 
+/* Not atomic: all references are of one loop. */
 struct ingested *ingested_ref(struct ingested *ingested);
 void ingested_unref(struct ingested *ingested);
 

@@ -166,10 +166,12 @@ struct mailbox_call {
     struct mailbox_work *work; /* the module's; NULL: nothing in flight */
 };
 
+/* Harmless when nothing is in flight. */
 void mailbox_call_cancel(struct mailbox_call *call);
 
 /* ---- The list ---- */
 
+/* All mailboxes and subscriptions, by name, with their counts. */
 void mailbox_list(struct router *router, struct mailbox_call *call, struct account_place place,
                   mailbox_list_fn *done);
 
@@ -189,6 +191,7 @@ void mailbox_subscribe(struct router *router, struct mailbox_call *call, struct 
 
 /* ---- Reading ---- */
 
+/* What SELECT and EXAMINE need. */
 void mailbox_open(struct router *router, struct mailbox_call *call, struct account_place place,
                   struct slice name, mailbox_open_fn *done);
 void mailbox_claim_recent(struct router *router, struct mailbox_call *call,

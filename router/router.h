@@ -29,11 +29,13 @@ struct router_options {
     size_t directory_cache_count_max; /* entries */
 };
 
+/* Copies the options. */
 struct router *router_new(const struct router_options *options);
 
 /* With no call in flight. */
 void router_free(struct router *router);
 
+/* What it was made with. */
 struct loop *router_loop(const struct router *router);
 const struct shard_map *router_map(const struct router *router);
 struct worker_pool *router_workers(const struct router *router);
@@ -44,6 +46,7 @@ enum { REQUEST_ID_SIZE = 16 };
 struct request_id {
     char octets[REQUEST_ID_SIZE];
 };
+/* A new one. */
 void request_id_make(struct request_id *out_id);
 
 #endif

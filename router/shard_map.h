@@ -19,9 +19,8 @@ struct shard_map *shard_map_new(uint32_t shard_count);
 struct shard_map *shard_map_ref(struct shard_map *map);
 void shard_map_unref(struct shard_map *map);
 
+/* How many there are, the id of the one at `index`, and whether `shard` is one. */
 uint32_t shard_map_shard_count(const struct shard_map *map);
-
-/* The `number`th shard's id, from 0. */
 uint32_t shard_map_shard_at(const struct shard_map *map, uint32_t index);
 bool shard_map_has_shard(const struct shard_map *map, uint32_t shard);
 
