@@ -23,6 +23,7 @@ struct auth_options {
     struct slice default_domain; /* for user names without one; empty: they are refused */
 };
 
+/* Copies the options. */
 struct auth_shared *auth_shared_new(const struct auth_options *options);
 
 /* After all its authenticators. */

@@ -36,6 +36,7 @@ struct sasl {
 /* The mechanisms as a protocol lists them: "PLAIN LOGIN". */
 #define SASL_MECHANISMS "PLAIN LOGIN"
 
+/* Allocates nothing until an exchange begins. */
 void sasl_init(struct sasl *sasl);
 void sasl_done(struct sasl *sasl);
 
