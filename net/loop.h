@@ -6,6 +6,7 @@
 #define AVISO_NET_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
@@ -20,19 +21,23 @@ struct loop_message {
 /* Calls `expired` on its loop, embedded in its owner. */
 struct loop_timer {
     void (*expired)(struct loop_timer *timer);
-    struct loop *loop;
-    struct loop_timer **heap_slot; /* the loop's */
+    struct loop *loop; /* this and the rest are the loop's */
     uint64_t due_ms;
-    uint64_t order;
-    uint32_t heap_index;
+    uint64_t order; /* among timers that are due at the same moment */
+    size_t heap_index;
     bool running;
 };
 
 /* `name` shows in logs and thread names, 15 octets at most; borrowed. */
 struct loop *loop_new(const char *name);
 
-/* Only after loop_run() returned or when it never ran. Messages not run yet are run. */
+/* Only after loop_run() returned or when it never ran. Messages not run yet are run; nobody may
+ * post to it any more, so loops that post to each other go together (loops_free). */
 void loop_free(struct loop *loop);
+
+/* Frees loops of which none runs any more: what waits in any of them is run first, until nothing
+ * waits in all of them. */
+void loops_free(struct loop *const *loops, size_t count);
 
 /* Runs on this thread until loop_stop(). */
 void loop_run(struct loop *loop);
@@ -41,7 +46,7 @@ void loop_run(struct loop *loop);
 void loop_start(struct loop *loop);
 void loop_join(struct loop *loop);
 
-/* From any thread. */
+/* From any thread. What the same thread posted before is run before the loop stops. */
 void loop_stop(struct loop *loop);
 
 /* From any thread. Messages of one thread arrive in their order. */
