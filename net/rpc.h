@@ -23,6 +23,8 @@
 enum {
     RPC_MESSAGE_SIZE_MAX = 4 * 1024 * 1024, /* octets of a protobuf message */
     RPC_OCTETS_SIZE_MAX = 8 * 1024 * 1024,  /* octets beside it */
+    RPC_TIMEOUT_DEFAULT_MS = 30 * 1000,     /* of a call without a deadline that is no stream */
+    RPC_STREAM_WINDOW = 16,                 /* items on their way in one stream */
 };
 
 /* Octets that travel beside a message and never through protobuf: shared, immutable, counted. */
@@ -43,7 +45,8 @@ struct slice rpc_octets_view(const struct rpc_octets *octets); /* of NULL: empty
  * message is NULL. A stream ends with a NULL message. */
 struct rpc_call {
     uint32_t shard;            /* who is asked: given by the caller, as the next two */
-    uint64_t deadline_ms;      /* of loop_now_ms(); 0: the channel's default. TIMED_OUT after it */
+    uint64_t deadline_ms;      /* of loop_now_ms(); TIMED_OUT after it. 0: the default, or none
+                                  for a stream */
     struct rpc_octets *octets; /* the request's, which the call takes; or NULL */
 
     enum status status;              /* how it ended, or OK for an item of a stream */
@@ -60,13 +63,15 @@ void rpc_call_init(struct rpc_call *call, uint32_t shard);
  * flight. */
 void rpc_call_cancel(struct rpc_call *call);
 
-/* A method of a channel whose replies are a stream: known by name on both sides. */
+/* A method of a channel whose replies are a stream: known on both sides by its name, which begins
+ * with "Watch". */
 bool rpc_method_is_stream(const ProtobufCServiceDescriptor *service, unsigned method);
 
 /* ---- The server's side ---- */
 
 /* The request being served, which is the `closure_data` of the serve_ functions. Until it is
- * answered the request message and all that hangs on it stay valid. */
+ * answered the request message and all that hangs on it stay valid. It is served and answered on
+ * one loop. */
 struct rpc_request;
 
 /* What the client gave. */
@@ -88,11 +93,13 @@ void rpc_fail(void *request, enum status status);
 void rpc_fail_not_leader(void *request, uint32_t leader_hint);
 
 /* A stream: the closure sends items, rpc_fail() ends it (with OK, orderly). `on_end` runs once when
- * the client cancels or goes away, after which the request is gone; not after rpc_fail(). */
+ * the client cancels or goes away, after which the request is gone; not after rpc_fail(). Neither
+ * runs before this returns. Begin before the first item. */
 void rpc_stream_begin(struct rpc_request *request, void (*on_end)(struct rpc_request *, void *),
                       void (*on_writable)(struct rpc_request *, void *), void *context);
 
-/* Whether the client has room for another item; if not, `on_writable` tells when. */
+/* Whether the client has room for another item; if not, none may be sent, and `on_writable` tells
+ * when. */
 bool rpc_stream_is_writable(const struct rpc_request *request);
 
 /* ---- Services, servers and channels ---- */
@@ -118,8 +125,9 @@ static inline struct slice slice_from_wire(ProtobufCBinaryData bytes)
 }
 
 /* A channel within the process, for callers on `loop`: requests and replies are packed, posted to
- * the loop of the shard, and unpacked there, as over a socket. Free it on its loop, with no call in
- * flight. */
+ * the loop of the shard, and unpacked there, as over a socket. UNSUPPORTED of every call: none of
+ * `services`, which are borrowed, is `descriptor`'s. Free it on its loop, with no call in flight.
+ */
 ProtobufCService *rpc_local_channel_new(struct loop *loop,
                                         const ProtobufCServiceDescriptor *descriptor,
                                         const struct rpc_services *services);

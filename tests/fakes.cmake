@@ -1,1 +1,2 @@
 # set(fakes_of_pop3_session fake_mailbox_client.c)
+set(fakes_of_rpc rpc_stage.c)
