@@ -49,7 +49,9 @@ enum raft_message_kind {
     RAFT_APPEND_ANSWER = 6,
     /* (commit; round; sent_at_ms) */
     RAFT_HEARTBEAT = 7,
-    RAFT_HEARTBEAT_ANSWER = 8, /* (round, sent_at_ms: as asked) */
+    /* (round, sent_at_ms: as asked; index: the last of its log, agreeing or not: only a hint that
+     * an append was lost) */
+    RAFT_HEARTBEAT_ANSWER = 8,
     /* (position; configuration) The node puts its manifest beside it. */
     RAFT_SNAPSHOT_OFFER = 9,
     /* (position: as offered; refused: could not fetch it; else: is at it). When it is installed an

@@ -62,7 +62,7 @@ struct raft_configuration_at {
 struct raft_options {
     uint64_t id;         /* this replica's node */
     uint64_t generation; /* of the shard in etcd: raised when a configuration was forced */
-    uint64_t seed;       /* for the randomised timeouts; differs by replica */
+    uint64_t seed;       /* for timeouts and the numbers of reads; differs by replica and start */
     uint64_t now_ms;     /* monotonic; the time of every event goes on from here */
 
     uint32_t election_timeout_min_ms; /* also the leader's lease [2000] */
@@ -92,7 +92,8 @@ struct raft_options {
     /* Durably, of the state: all up to here is committed, so the commit index begins with it. */
     uint64_t applied_index;
 
-    /* By ascending index: that in force at `applied_index`, then each one in the log after it. */
+    /* By ascending index: that in force at `applied_index`, then each one in the log after it. A
+     * replica that has yet to be added to its group begins with one of no replicas, at index 0. */
     const struct raft_configuration_at *configurations;
     size_t configuration_count; /* 1 at least */
 };
@@ -126,13 +127,15 @@ enum raft_event_kind {
     RAFT_TRANSFER,
     /* Try to lead, now. DENIED: no voter, or a snapshot is being installed; EXISTS: it leads. */
     RAFT_CAMPAIGN,
-    /* `peer` can be offered `snapshot`. NOT_LEADER; NOT_FOUND: nobody waits for it any more. */
+    /* `peer` can be offered `snapshot`. NOT_LEADER; NOT_FOUND: nobody waits for it any more;
+     * INVALID: not committed, or the log does not go on from it any more. */
     RAFT_SNAPSHOT_READY,
     /* What RAFT_SNAPSHOT_FETCH asked for is here, whole and verified. NOT_FOUND: nobody waits. */
     RAFT_SNAPSHOT_FETCHED,
     /* State and log begin with `snapshot`, durably. INVALID: not what was to be installed. */
     RAFT_SNAPSHOT_INSTALLED,
-    /* For `peer`: could not be made or handed over; 0: could not be fetched. */
+    /* For `peer`: could not be made or handed over; 0: could not be fetched. NOT_FOUND: nobody
+     * waits. What is being installed cannot fail but by a stop of the replica. */
     RAFT_SNAPSHOT_FAILED,
     /* The log has let go of all up to `index`. INVALID: that is not applied. */
     RAFT_COMPACTED,
