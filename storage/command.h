@@ -40,9 +40,9 @@ enum command_kind {
 
 enum {
     COMMAND_HEAD_SIZE = 14,
-    COMMAND_REQUEST_SIZE_MAX = 1024 * 1024, /* octets of the protobuf message */
-    COMMAND_OCTETS_SIZE_MAX = 1024 * 1024,  /* octets beside it */
-    COMMAND_SIZE_MAX = COMMAND_HEAD_SIZE + COMMAND_REQUEST_SIZE_MAX + COMMAND_OCTETS_SIZE_MAX,
+    COMMAND_REQUEST_SIZE_MAX = 512 * 1024,     /* octets of the protobuf message */
+    COMMAND_OCTETS_SIZE_MAX = 512 * 1024 - 64, /* octets beside it */
+    COMMAND_SIZE_MAX = COMMAND_HEAD_SIZE + COMMAND_REQUEST_SIZE_MAX + COMMAND_OCTETS_SIZE_MAX
 };
 
 struct command {

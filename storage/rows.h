@@ -30,7 +30,7 @@ struct meta_row {
     uint64_t digest;              /* over all operations of all entries */
     uint64_t clock_ms;            /* the latest time of any entry */
     uint64_t once_horizon_ms;     /* ids before it are forgotten */
-    uint64_t frame_horizon_ms;    /* frames before it are dropped */
+    uint64_t once_last_ms;        /* the latest id or frame that waits to be forgotten */
     uint64_t account_count;       /* ever made here: the next id's counter */
     uint64_t work_count;          /* rows of ROW_WORK */
     uint64_t configuration_index; /* the entry of the configuration; 0: none was applied */
@@ -103,6 +103,13 @@ struct mail_row {
     uint32_t frame_count; /* 0: no body */
     struct slice header_prefix;
     struct slice digest;
+    struct slice thread_keys; /* 8 octets each */
+};
+
+/* The thread that emails with one key share. */
+struct thread_row {
+    uint64_t thread;
+    uint64_t references; /* emails that have the key */
 };
 
 /* A body and how many emails use it. */
@@ -161,6 +168,7 @@ void name_row_encode(const struct name_row *row, struct buffer *output);
 void mailbox_row_encode(const struct mailbox_row *row, struct buffer *output);
 void uid_row_encode(const struct uid_row *row, struct buffer *output);
 void mail_row_encode(const struct mail_row *row, struct buffer *output);
+void thread_row_encode(const struct thread_row *row, struct buffer *output);
 void ref_row_encode(const struct ref_row *row, struct buffer *output);
 void once_row_encode(const struct once_row *row, struct buffer *output);
 void change_row_encode(const struct change_row *row, struct buffer *output);
@@ -174,6 +182,7 @@ NODISCARD enum status mailbox_row_decode(struct slice octets, struct arena *aren
                                          struct mailbox_row *out_row);
 NODISCARD enum status uid_row_decode(struct slice octets, struct uid_row *out_row);
 NODISCARD enum status mail_row_decode(struct slice octets, struct mail_row *out_row);
+NODISCARD enum status thread_row_decode(struct slice octets, struct thread_row *out_row);
 NODISCARD enum status ref_row_decode(struct slice octets, struct ref_row *out_row);
 NODISCARD enum status once_row_decode(struct slice octets, struct once_row *out_row);
 NODISCARD enum status change_row_decode(struct slice octets, struct arena *arena,
