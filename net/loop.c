@@ -63,56 +63,6 @@ struct loop *loop_new(const char *name)
     return loop;
 }
 
-/* ---- Running ---- */
-
-void loop_run(struct loop *loop)
-{
-    CHECK(current == NULL);
-    current = loop;
-    while (!atomic_load_explicit(&loop->stop_asked, memory_order_acquire)) {
-        uv_run(&loop->uv, UV_RUN_DEFAULT);
-    }
-    current = NULL;
-}
-
-/* Signals are for the main thread: a loop's thread takes none of those that end the process. */
-static void *run_thread(void *argument)
-{
-    struct loop *loop = argument;
-    sigset_t signals;
-
-    sigfillset(&signals);
-    sigdelset(&signals, SIGSEGV);
-    sigdelset(&signals, SIGBUS);
-    sigdelset(&signals, SIGFPE);
-    sigdelset(&signals, SIGILL);
-    sigdelset(&signals, SIGABRT);
-    CHECK(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);
-    pthread_setname_np(pthread_self(), loop->name);
-    loop_run(loop);
-    return NULL;
-}
-
-void loop_start(struct loop *loop)
-{
-    CHECK(pthread_create(&loop->thread, NULL, run_thread, loop) == 0);
-}
-
-void loop_join(struct loop *loop)
-{
-    CHECK(pthread_join(loop->thread, NULL) == 0);
-}
-
-bool loop_is_current(const struct loop *loop)
-{
-    return current == loop;
-}
-
-uint64_t loop_now_ms(const struct loop *loop)
-{
-    return uv_now(&loop->uv);
-}
-
 /* ---- Messages ---- */
 
 /* Whoever finds the inbox empty wakes the loop, which then takes all that has come by then. */
@@ -192,6 +142,57 @@ static void on_again(uv_idle_t *again)
 
     uv_idle_stop(again);
     run_inbox(loop);
+}
+
+/* ---- Running ---- */
+
+void loop_run(struct loop *loop)
+{
+    CHECK(current == NULL);
+    current = loop;
+    while (!atomic_load_explicit(&loop->stop_asked, memory_order_acquire)) {
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+    }
+    run_inbox(loop); /* the stop may have come before the loop ran at all */
+    current = NULL;
+}
+
+/* Signals are for the main thread: a loop's thread takes none of those that end the process. */
+static void *run_thread(void *argument)
+{
+    struct loop *loop = argument;
+    sigset_t signals;
+
+    sigfillset(&signals);
+    sigdelset(&signals, SIGSEGV);
+    sigdelset(&signals, SIGBUS);
+    sigdelset(&signals, SIGFPE);
+    sigdelset(&signals, SIGILL);
+    sigdelset(&signals, SIGABRT);
+    CHECK(pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0);
+    pthread_setname_np(pthread_self(), loop->name);
+    loop_run(loop);
+    return NULL;
+}
+
+void loop_start(struct loop *loop)
+{
+    CHECK(pthread_create(&loop->thread, NULL, run_thread, loop) == 0);
+}
+
+void loop_join(struct loop *loop)
+{
+    CHECK(pthread_join(loop->thread, NULL) == 0);
+}
+
+bool loop_is_current(const struct loop *loop)
+{
+    return current == loop;
+}
+
+uint64_t loop_now_ms(const struct loop *loop)
+{
+    return uv_now(&loop->uv);
 }
 
 /* ---- Timers: a heap of ours and one of libuv's, set for the first ---- */

@@ -65,9 +65,17 @@ bool raft_in_lease(const struct raft *raft)
     return raft->role == RAFT_LEADER || raft->now_ms < raft->refuse_votes_until_ms;
 }
 
+/* A replica that leaves may still be needed to commit the entry that removes it, as those that stay
+ * may not have it yet: it stands for election until that is committed (§4.2.2), and does not count
+ * itself. */
 bool raft_is_promotable(const struct raft *raft)
 {
-    return !raft->installing && raft_configuration_votes(raft_members(raft), raft->options.id);
+    for (size_t i = 0; i < raft->configuration_count && !raft->installing; i++) {
+        if (raft_configuration_votes(&raft->configurations[i].configuration, raft->options.id)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- roles ---- */
@@ -107,7 +115,7 @@ static void become_leader(struct raft *raft)
     raft->leader = raft->options.id;
     raft->transfer_to = 0;
     raft->lease_given_up = false;
-    raft->heartbeat_at_ms = raft->now_ms;
+    raft_schedule_heartbeat(raft); /* the no-op tells of the new leader before */
     raft->prefer_at_ms = raft->now_ms + 2 * (uint64_t)raft->options.election_timeout_max_ms;
     raft->uncommitted_cost = raft_log_tail_cost(&raft->log, raft->commit_index, last_index);
     raft->term_first_index = last_index + 1;

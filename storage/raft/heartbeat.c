@@ -33,6 +33,9 @@ void raft_receive_heartbeat(struct raft *raft, const struct raft_message *messag
     answer.round = message->round;
     answer.sent_at_ms = message->sent_at_ms;
     raft_outbox_send_eager(&raft->outbox, &answer);
+    if (MUTANT(2)) {
+        raft_answer_append(raft, message->from, last_index);
+    }
 }
 
 /* The heartbeat went out after the append did, and yet the peer has less: the append was lost. Or
@@ -99,10 +102,15 @@ static bool hears_quorum(const struct raft *raft)
            raft->now_ms < heard_at_ms + raft->options.election_timeout_min_ms;
 }
 
-void raft_tick_leader(struct raft *raft)
+void raft_schedule_heartbeat(struct raft *raft)
 {
     uint64_t interval_ms = raft->options.heartbeat_ms;
 
+    raft->heartbeat_at_ms = (raft->now_ms / interval_ms + 1) * interval_ms;
+}
+
+void raft_tick_leader(struct raft *raft)
+{
     if (!hears_quorum(raft)) {
         raft_follow(raft, raft->hard_state.term, 0);
         return;
@@ -110,6 +118,6 @@ void raft_tick_leader(struct raft *raft)
     raft_transfer_tick(raft);
     if (raft->now_ms >= raft->heartbeat_at_ms) {
         raft_send_heartbeats(raft);
-        raft->heartbeat_at_ms = (raft->now_ms / interval_ms + 1) * interval_ms;
+        raft_schedule_heartbeat(raft);
     }
 }

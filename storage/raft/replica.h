@@ -74,7 +74,6 @@ struct raft {
     uint64_t transfer_until_ms;
     uint64_t prefer_at_ms; /* look for a peer of higher priority then */
     bool lease_given_up;   /* TIMEOUT_NOW went out: a vote may pass the lease */
-    bool removal_pending;
 
     struct raft_reads reads;
 
@@ -158,6 +157,9 @@ void raft_commit_to(struct raft *raft, uint64_t index);
 void raft_receive_append(struct raft *raft, const struct raft_message *message);
 void raft_receive_append_answer(struct raft *raft, const struct raft_message *message);
 
+/* This replica has all of the leader's entries up to `index`: goes out when they are durable. */
+void raft_answer_append(struct raft *raft, uint64_t to, uint64_t index);
+
 /* An append went missing: finds out what the peer has. */
 void raft_peer_unreachable(struct raft *raft, uint64_t id);
 
@@ -165,6 +167,11 @@ void raft_peer_unreachable(struct raft *raft, uint64_t id);
 
 /* One heartbeat to each peer, with the current round of reads. */
 void raft_send_heartbeats(struct raft *raft);
+
+/* The next ones are due at the next multiple of the interval. */
+void raft_schedule_heartbeat(struct raft *raft);
+
+/* The follower's side, and the leader's of what it answered. */
 void raft_receive_heartbeat(struct raft *raft, const struct raft_message *message);
 void raft_receive_heartbeat_answer(struct raft *raft, const struct raft_message *message);
 

@@ -124,11 +124,11 @@ void raft_advance_commit(struct raft *raft)
 
 /* ---- a follower ---- */
 
-static void answer_append(struct raft *raft, uint64_t to, uint64_t index)
+void raft_answer_append(struct raft *raft, uint64_t to, uint64_t index)
 {
     struct raft_message answer = raft_letter(raft, RAFT_APPEND_ANSWER, to);
 
-    answer.index = MUTANT(2) ? raft_log_tail_last_index(&raft->log) : index;
+    answer.index = index;
     raft_outbox_send_durable(&raft->outbox, &answer);
 }
 
@@ -188,7 +188,7 @@ void raft_receive_append(struct raft *raft, const struct raft_message *message)
         return;
     }
     if (message->position.index < raft->commit_index) {
-        answer_append(raft, message->from, raft->commit_index); /* it agrees so far at least */
+        raft_answer_append(raft, message->from, raft->commit_index); /* it agrees so far at least */
         if (MUTANT(8)) {
             raft_commit_to(raft, message->commit < end ? message->commit : end);
         }
@@ -201,7 +201,7 @@ void raft_receive_append(struct raft *raft, const struct raft_message *message)
     take_entries(raft, message->entries, message->entry_count);
     if (!raft->broken) {
         raft_commit_to(raft, message->commit < end ? message->commit : end);
-        answer_append(raft, message->from, end);
+        raft_answer_append(raft, message->from, end);
     }
 }
 

@@ -97,14 +97,6 @@ static bool caught_up(struct raft *raft, struct raft_position position)
     return position.index <= raft->commit_index;
 }
 
-static void answer_match(struct raft *raft, uint64_t to, uint64_t index)
-{
-    struct raft_message answer = raft_letter(raft, RAFT_APPEND_ANSWER, to);
-
-    answer.index = index;
-    raft_outbox_send_durable(&raft->outbox, &answer);
-}
-
 static void answer_offer(struct raft *raft, uint64_t to, struct raft_position position,
                          bool refused)
 {
@@ -136,7 +128,7 @@ void raft_receive_offer(struct raft *raft, const struct raft_message *message)
         raft->fetch_from == message->from && raft->fetch->position.index == message->position.index;
 
     if (!raft->installing && caught_up(raft, message->position)) {
-        answer_match(raft, message->from, raft->commit_index);
+        raft_answer_append(raft, message->from, raft->commit_index);
         return;
     }
     if (!raft->installing && !under_way) {
@@ -188,7 +180,7 @@ enum status raft_snapshot_installed(struct raft *raft, const struct raft_snapsho
     raft->installing = false;
     stop_fetching(raft);
     if (raft->leader != 0) {
-        answer_match(raft, raft->leader, position.index);
+        raft_answer_append(raft, raft->leader, position.index);
     }
     return STATUS_OK;
 }

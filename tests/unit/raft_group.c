@@ -447,12 +447,18 @@ static void apply(struct group *group, struct group_node *node, uint64_t through
           STATUS_INVALID);
 }
 
-static void trace_reads(struct group *group, const struct group_node *node,
-                        const struct raft_effects *effects)
+static void note_reads(struct group *group, const struct group_node *node,
+                       const struct raft_effects *effects)
 {
-    for (size_t i = 0; group->trace != NULL && i < effects->read_count; i++) {
+    for (size_t i = 0; i < effects->read_count; i++) {
         const struct raft_read *read = &effects->reads[i];
 
+        if (group->reads_name_indexes && read->status == STATUS_OK && read->index < read->context) {
+            group->broken = "a read misses what was acknowledged before it began";
+        }
+        if (group->trace == NULL) {
+            continue;
+        }
         buffer_printf(group->trace, "%llu read %llu", (unsigned long long)node->id,
                       (unsigned long long)read->context);
         if (read->status == STATUS_OK) {
@@ -470,10 +476,16 @@ static void note_snapshots(struct group *group, struct group_node *node,
                                         "installs a snapshot from", "abandons a snapshot from"};
 
     for (size_t i = 0; i < effects->snapshot_count; i++) {
-        node->snapshot = effects->snapshots[i];
+        const struct raft_snapshot_effect *effect = &effects->snapshots[i];
+
+        if (effect->act == RAFT_SNAPSHOT_MAKE) {
+            node->make_for |= 1U << effect->peer;
+        } else {
+            node->snapshot = *effect;
+        }
         if (group->trace != NULL) {
             buffer_printf(group->trace, "%llu %s %llu\n", (unsigned long long)node->id,
-                          texts[node->snapshot.act], (unsigned long long)node->snapshot.peer);
+                          texts[effect->act], (unsigned long long)effect->peer);
         }
     }
 }
@@ -494,7 +506,7 @@ static void carry_out(struct group *group, struct group_node *node,
     for (size_t i = 0; i < effects->eager_count; i++) {
         send(group, message_copy(node, &effects->messages_eager[i]));
     }
-    trace_reads(group, node, effects);
+    note_reads(group, node, effects);
     note_snapshots(group, node, effects);
     node->wake_at_ms = effects->wake_at_ms;
     check_role(group, node);
@@ -705,6 +717,7 @@ struct group_node *group_add(struct group *group, const struct raft_options *opt
                                 .options = *options,
                                 .disk = disk,
                                 .disk_hard_state = hard_state,
+                                .snapshot = {.act = RAFT_SNAPSHOT_ABANDON},
                                 .flushed_index = disk.compacted.index};
     start(group, node);
     return node;
@@ -722,6 +735,7 @@ void group_crash(struct group *group, struct group_node *node, uint64_t flushed_
         node->flushed_index = flushed_index;
     }
     node->snapshot.act = RAFT_SNAPSHOT_ABANDON;
+    node->make_for = 0;
     log_done(&node->memory);
     node->memory = log_copy(&node->disk);
 }
@@ -756,7 +770,7 @@ enum status group_snapshot_ready(struct group *group, struct group_node *node, u
         .position = {.term = log_term(&node->memory, index), .index = index},
         .configuration = log_configuration(&node->memory, index)};
 
-    node->snapshot.act = RAFT_SNAPSHOT_ABANDON;
+    node->make_for &= ~(1U << peer);
     return group_step(
         group, node,
         (struct raft_event){.kind = RAFT_SNAPSHOT_READY, .peer = peer, .snapshot = &snapshot});
@@ -793,16 +807,14 @@ enum status group_snapshot_installed(struct group *group, struct group_node *nod
 
 static bool serve_snapshot(struct group *group, struct group_node *node)
 {
-    uint64_t peer = node->snapshot.peer;
-
-    if (node->raft == NULL || peer == 0) {
+    if (node->raft == NULL) {
         return false;
     }
-    switch (node->snapshot.act) {
-    case RAFT_SNAPSHOT_MAKE:
-        node->snapshot.act = RAFT_SNAPSHOT_ABANDON;
-        group_snapshot_ready(group, node, peer);
+    if (node->make_for != 0) {
+        group_snapshot_ready(group, node, (uint64_t)__builtin_ctz(node->make_for));
         return true;
+    }
+    switch (node->snapshot.act) {
     case RAFT_SNAPSHOT_FETCH:
         group_snapshot_fetched(group, node);
         return true;

@@ -63,7 +63,8 @@ struct group_node {
     size_t write_capacity;
     uint64_t applied_index;
     uint64_t flushed_index;               /* applied, durably */
-    struct raft_snapshot_effect snapshot; /* the last asked for */
+    uint32_t make_for;                    /* peers that wait for a snapshot: a set of 1 << id */
+    struct raft_snapshot_effect snapshot; /* to be fetched or installed; else ABANDON */
     uint64_t wake_at_ms;
     enum raft_role role; /* as it was traced last */
     uint64_t term;
@@ -77,6 +78,7 @@ struct group {
     size_t node_count;
     struct group_messages messages;
     /* Checked: */
+    bool reads_name_indexes; /* a read's context is the last index acknowledged when it began */
     struct group_entry *committed; /* by index - 1: what anyone has applied; term 0: nobody yet */
     size_t committed_count;
     size_t committed_capacity;
