@@ -6,7 +6,7 @@
  *
  *   storage/raft
  *    1 replication.c   commits by counting an entry of an older term (Figure 8 of the paper)
- *    2 replication.c   a follower answers with its own last index instead of what it was asked
+ *    2 heartbeat.c     a heartbeat is answered with the follower's own last index, as a match
  * about 3 raft.c          durability acknowledged by index alone (ABA after a truncation) 4
  * replication.c   the leader counts its own entries before they are durable 5 election.c      a
  * vote is sent before term and vote are durable 6 election.c      a second vote in a term while a

@@ -576,8 +576,14 @@ static void arrive(struct group *group, struct group_message *message)
     }
     received.entries = entries;
     if (node != NULL && node->raft != NULL && !node->cut_off) {
-        (void)!step(group, node, (struct raft_event){.kind = RAFT_RECEIVED, .received = &received},
-                    message);
+        enum status status =
+            step(group, node, (struct raft_event){.kind = RAFT_RECEIVED, .received = &received},
+                 message);
+
+        if (group->trace != NULL && status != STATUS_OK) {
+            buffer_printf(group->trace, "%llu drops it: %s\n", (unsigned long long)node->id,
+                          status_text(status));
+        }
     }
     memory_free(entries);
 }
@@ -792,6 +798,11 @@ enum status group_snapshot_installed(struct group *group, struct group_node *nod
     struct group_log log = {.compacted = snapshot.position,
                             .configuration = snapshot.configuration};
 
+    struct raft_event installed = {.kind = RAFT_SNAPSHOT_INSTALLED, .snapshot = &snapshot};
+
+    if (node->snapshot.act != RAFT_SNAPSHOT_INSTALL) {
+        return group_step(group, node, installed);
+    }
     while (group_persist(group, node)) {
     }
     node->snapshot.act = RAFT_SNAPSHOT_ABANDON;
@@ -801,8 +812,7 @@ enum status group_snapshot_installed(struct group *group, struct group_node *nod
     node->memory = log;
     node->applied_index = snapshot.position.index;
     node->flushed_index = snapshot.position.index;
-    return group_step(group, node,
-                      (struct raft_event){.kind = RAFT_SNAPSHOT_INSTALLED, .snapshot = &snapshot});
+    return group_step(group, node, installed);
 }
 
 static bool serve_snapshot(struct group *group, struct group_node *node)
