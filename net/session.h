@@ -47,7 +47,8 @@ struct session_port {
     const struct session_peer *peer;
     struct loop *loop; /* on which the session runs; NULL in unit tests that need none */
     void *connection;
-    /* Ends SESSION_WAITS. It may free the session: the last statement of a continuation. */
+    /* Ends SESSION_WAITS, or any other wait: an idle session may so end by itself. Not from within
+     * the session's functions. It may free the session: the last statement of a continuation. */
     void (*wake)(void *connection, enum session_next next);
     /* Sends what was appended outside of the session's functions, as an idling IMAP session does.
      * It never frees the session. */
@@ -60,7 +61,9 @@ struct session_port {
 struct protocol {
     const char *name;         /* "imap": for logs and metrics */
     size_t line_size_max;     /* octets, CRLF included */
-    uint64_t idle_timeout_ms; /* until the session sets another */
+    uint64_t idle_timeout_ms; /* until the session sets another; a peer is silent while it ends no
+                                 line, or sends less than a KiB of octets */
+    size_t output_size_max;   /* octets; 0: SESSION_OUTPUT_MAX */
     /* Greets. The session may end at once: then it sets `*out_next` to SESSION_ENDS. */
     void *(*open)(const struct session_port *port, void *context, enum session_next *out_next);
     /* A line without its CRLF, borrowed until the function returns. */
@@ -75,7 +78,7 @@ struct protocol {
     enum session_next (*on_tls)(void *session);
     /* The peer was silent for too long: a last reply, then the end. */
     void (*on_timeout)(void *session);
-    /* The server stops: a last reply, then the end. */
+    /* The server stops: a last reply, then the end. A session that waits is told when it wakes. */
     void (*on_stop)(void *session);
     /* The connection is gone or going. Cancels what is in flight. */
     void (*free)(void *session);

@@ -11,7 +11,7 @@
 #include "core/memory.h"
 #include "net/tls_internal.h"
 
-enum { OUTPUT_SIZE_MAX = 8 * 1024 * 1024, KEPT_SIZE_MAX = 1024 * 1024 };
+enum { KEPT_SIZE_MAX = 1024 * 1024 };
 
 struct tls_stream {
     SSL *ssl;
@@ -49,9 +49,6 @@ static int put_sealed(BIO *bio, const char *octets, int size)
     struct tls_stream *stream = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
-    if (buffer_room(&stream->output) < (size_t)size) {
-        return -1;
-    }
     buffer_append(&stream->output, (struct slice){octets, (size_t)size});
     return size;
 }
@@ -82,7 +79,7 @@ static struct tls_stream *stream_new(struct tls_context *context)
 
     CHECK(pthread_once(&method_once, make_method) == 0);
     buffer_init(&stream->kept, KEPT_SIZE_MAX);
-    buffer_init(&stream->output, OUTPUT_SIZE_MAX);
+    buffer_init(&stream->output, SIZE_MAX / 2);
     stream->ssl = SSL_new(current);
     SSL_CTX_free(current);
 

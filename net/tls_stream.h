@@ -38,7 +38,7 @@ NODISCARD enum status tls_stream_write(struct tls_stream *stream, struct slice c
 /* Says that nothing follows (close_notify). */
 void tls_stream_end(struct tls_stream *stream);
 
-/* Sealed octets for the peer: the caller takes them out. */
+/* Sealed octets for the peer: the caller takes them out, and bounds what it writes. */
 struct buffer *tls_stream_output(struct tls_stream *stream);
 
 /* Literals, after the handshake. */
