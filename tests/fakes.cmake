@@ -2,3 +2,4 @@
 set(fakes_of_rpc rpc_stage.c)
 set(fakes_of_connection toy_server.c)
 set(fakes_of_tls toy_server.c)
+set(fakes_of_http toy_server.c)
