@@ -218,6 +218,9 @@ static bool apply_tail(struct log_replay *replay, struct log_shard *shard,
         }
         log_shard_compact(shard, position);
         log_shard_trim(shard, record->index);
+        if (record->index == shard->state.last.index) {
+            shard->state.last = position; /* whose term may not have been known */
+        }
         return true;
     default: /* BEGIN */
         if (record->index < shard->state.compacted.index || record->index >= UINT64_MAX / 2) {

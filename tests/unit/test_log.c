@@ -7,7 +7,7 @@
 #include "tests/fakes/log_model.h"
 #include "tests/unit/unit.h"
 
-enum { SEEDS = 150, STEPS = 1500 };
+enum { SEEDS = 100, STEPS = 1500 };
 
 static void whatever_happens_it_is_what_the_model_says(void **state)
 {
