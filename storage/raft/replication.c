@@ -146,7 +146,8 @@ static void refuse_append(struct raft *raft, const struct raft_message *append)
 }
 
 /* Takes over the entries that its log does not have. What it has and agrees stays (§3.5: a late
- * append must not cut off what a later one brought). */
+ * append must not cut off what a later one brought). They begin after the commit index, so nothing
+ * that is committed is cut off. */
 static void take_entries(struct raft *raft, const struct raft_entry *entries, size_t count)
 {
     size_t known = 0;
@@ -160,10 +161,6 @@ static void take_entries(struct raft *raft, const struct raft_entry *entries, si
     if (known < count && entries[known].index <= raft_log_tail_last_index(&raft->log)) {
         uint64_t from = entries[known].index;
 
-        if (from <= raft->commit_index) {
-            raft_break(raft);
-            return;
-        }
         raft_log_tail_truncate(&raft->log, from);
         raft_outbox_truncate(&raft->outbox, from);
         raft_members_truncate(raft, from);
@@ -199,10 +196,8 @@ void raft_receive_append(struct raft *raft, const struct raft_message *message)
         return;
     }
     take_entries(raft, message->entries, message->entry_count);
-    if (!raft->broken) {
-        raft_commit_to(raft, message->commit < end ? message->commit : end);
-        raft_answer_append(raft, message->from, end);
-    }
+    raft_commit_to(raft, message->commit < end ? message->commit : end);
+    raft_answer_append(raft, message->from, end);
 }
 
 /* ---- answers ---- */
