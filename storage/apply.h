@@ -104,6 +104,9 @@ void apply_settle(struct apply *apply);
  * have to be given again. */
 void apply_abandon(struct apply *apply);
 
+/* Whether a failure concerns the shard, not who asked. */
+bool apply_is_fatal(enum status status);
+
 /* Whether a TRIM at `now_ms` would do something worth an entry. */
 bool apply_wants_trim(const struct apply *apply, uint64_t now_ms);
 

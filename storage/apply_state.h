@@ -67,9 +67,6 @@ apply_run_fn apply_claim_recent, apply_store_flags, apply_expunge, apply_copy_me
 apply_run_fn apply_put_frame, apply_deliver;
 apply_run_fn apply_trim, apply_remove_step;
 
-/* Whether a failure concerns the shard, not who asked. */
-bool apply_is_fatal(enum status status);
-
 /* One row each. */
 NODISCARD enum status state_get_account(struct apply *apply, uint64_t account,
                                         struct account_row *out_row);

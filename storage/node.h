@@ -1,0 +1,72 @@
+/* A storage node: a data directory, its log and its store, and the shards in it, on threads of
+ * their own.
+ *
+ *     open -> node_services (to a channel within the process, or a server) -> stop -> close
+ *
+ * kill -9 at any moment loses nothing that was answered; an orderly stop only makes the next start
+ * faster.
+ *
+ * Memory, besides what requests in flight take: the block cache, two memtables, the log's cache,
+ * and for each shard its waiting proposals and its UID sets at most. */
+#ifndef AVISO_STORAGE_NODE_H
+#define AVISO_STORAGE_NODE_H
+
+#include "net/rpc.h"
+#include "storage/shard.h"
+
+struct node;
+
+enum { NODE_FORMAT_VERSION = 1 };
+
+/* Zero in a number means its default, in brackets. */
+struct node_options {
+    const char *folder;     /* made when it is not there */
+    const uint32_t *shards; /* that the node is to hold; those it has already stay */
+    size_t shard_count;
+    size_t loop_count;         /* threads that shards live on [one a core, 64 at most] */
+    size_t worker_count;       /* threads that read from disk [one a core, 16 at most] */
+    size_t read_queue_max;     /* reads that may wait for one, then BUSY [10,000] */
+    size_t block_cache_size;   /* octets [256 MiB] */
+    size_t write_buffer_size;  /* octets of a memtable; two at most [64 MiB] */
+    size_t blob_size_min;      /* octets of a value that is kept outside of the tree [8 KiB] */
+    size_t log_cache_size;     /* octets of the log in memory [64 MiB] */
+    uint32_t log_segment_size; /* octets of a segment file [64 MiB] */
+    size_t log_segments_max;   /* segments over which the state is flushed, to give some back [8] */
+    size_t waiting_size_max;   /* octets of waiting proposals of one shard [16 MiB] */
+    size_t uid_cache_size_max; /* octets of UID sets of one shard [8 MiB] */
+};
+
+/* Opens or makes the folder, replays the log, and serves. Each refusal is logged in words for the
+ * operator. BUSY: another process has the folder. UNSUPPORTED: a newer version wrote it. CORRUPT:
+ * the folder, the log or the state is damaged (a shard alone does not keep the others from being
+ * served: it answers CORRUPT). IO_ERROR, NO_SPACE, DENIED. */
+NODISCARD enum status node_open(const struct node_options *options, struct node **out_node);
+
+/* What it serves, valid until node_close(). */
+const struct rpc_services *node_services(const struct node *node);
+
+/* Its own id, made with the folder. */
+uint64_t node_id(const struct node *node);
+
+/* Answers what is in hand, refuses the rest, and ends the threads. From the thread that opened it.
+ * Afterwards channels to it may be freed, and then it is closed. */
+void node_stop(struct node *node);
+
+/* Flushes the state and closes all files. Accepts NULL. */
+void node_close(struct node *node);
+
+/* For services: the shard of this number; NULL: not here. `out_status` then says why. */
+struct shard *node_shard(const struct node *node, uint32_t shard, enum status *out_status);
+
+/* The state of the shard at `index` of those that are served, for an operator or a test. To be
+ * exact it is called after node_stop(). False: there are fewer. */
+bool node_shard_state(const struct node *node, size_t index, struct shard_state *out_state);
+
+/* Makes all that was answered durable in the state, and gives the log back. Blocks; any thread. */
+NODISCARD enum status node_flush(struct node *node);
+
+/* A number of the store by RocksDB's name for it. NOT_FOUND. */
+NODISCARD enum status node_property(const struct node *node, const char *name,
+                                    uint64_t *out_number);
+
+#endif

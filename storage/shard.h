@@ -1,0 +1,100 @@
+/* One shard on its loop: proposals become entries of the log, durable ones are committed, committed
+ * ones applied, and only then answered; reads are answered from the state.
+ *
+ *     open -> shard_propose, shard_read ... -> stop -> close
+ *
+ * All functions but open and close run on the shard's loop. What goes wrong:
+ *
+ *  - Disk full: writes answer NO_SPACE until there is room; reads go on. What is in the log already
+ *    is applied as soon as there is room.
+ *  - The log cannot be written or synced: the shard answers IO_ERROR from then on; the process has
+ *    to start again.
+ *  - A row or an entry is corrupt: the shard answers CORRUPT from then on (quarantine). */
+#ifndef AVISO_STORAGE_SHARD_H
+#define AVISO_STORAGE_SHARD_H
+
+#include "net/rpc.h"
+#include "net/worker.h"
+#include "storage/apply.h"
+#include "storage/command.h"
+#include "storage/log_writer.h"
+#include "storage/read.h"
+
+struct shard;
+struct watches;
+
+enum {
+    SHARD_PROPOSAL_OVERHEAD = 512, /* octets that a waiting proposal counts for besides its own */
+};
+
+/* Zero in a size means its default, in brackets. Everything outlives the shard. */
+struct shard_options {
+    uint32_t id;
+    uint64_t node;
+    struct loop *loop;
+    struct store *store;
+    struct log *log;
+    struct log_writer *writer;
+    struct worker_pool *workers;
+    size_t waiting_size_max;   /* octets of proposals not answered yet; over it BUSY [16 MiB] */
+    size_t uid_cache_size_max; /* octets of UID sets [8 MiB] */
+};
+
+/* What the log has of the shard. */
+struct shard_log {
+    struct raft_hard_state hard_state;
+    struct raft_position compacted;
+    struct raft_position last;
+};
+
+/* Reads the state, applies what the log has over it (blocking), and submits the new term. Before
+ * the loop runs, or on it. CORRUPT: state or log are, or do not fit each other; IO_ERROR, NO_SPACE,
+ * UNSUPPORTED. */
+NODISCARD enum status shard_open(const struct shard_options *options, const struct shard_log *log,
+                                 struct shard **out_shard);
+
+/* Nothing new is taken, streams end, and what is not in the log yet is refused (UNAVAILABLE). */
+void shard_stop(struct shard *shard);
+
+/* After stop, once the log writer has ended and all messages to the loop have run. Accepts NULL. */
+void shard_close(struct shard *shard);
+
+/* Passed to log_writer_new(): hands a completion to the loop of its shard. */
+void shard_log_completed(void *context, struct log_append *append);
+
+/* What became of a proposal: OK with a packed reply, borrowed. */
+typedef void shard_done_fn(void *context, enum status status, struct slice reply);
+
+/* Proposes a command with the present time. `done` runs once, on the loop, possibly at once when it
+ * is refused: TOO_LARGE, BUSY, NO_SPACE, IO_ERROR, CORRUPT, UNAVAILABLE; and otherwise when it is
+ * applied. NULL: nobody wants to know. `request` may be NULL for commands without one. */
+void shard_propose(struct shard *shard, enum command_kind kind, const ProtobufCMessage *request,
+                   struct slice octets, shard_done_fn *done, void *context);
+
+/* Runs a read and answers `call`, whose message `request` is; on a worker when the disk is needed.
+ */
+void shard_read(struct shard *shard, enum read_kind kind, const ProtobufCMessage *request,
+                struct rpc_request *call);
+
+/* What the service of watches needs. */
+struct watches *shard_watches(struct shard *shard);
+NODISCARD enum status shard_account_modseq(struct shard *shard, uint64_t account,
+                                           uint64_t *out_modseq);
+
+/* What an operator or a test looks at. */
+struct shard_state {
+    uint32_t id;
+    enum status status; /* OK: serving; NO_SPACE: reads only; else stopped, and why */
+    uint64_t applied_index;
+    uint64_t digest;
+    size_t waiting_size;
+    size_t uid_cache_size;
+    uint64_t applied_count; /* entries since the open */
+    uint64_t batch_count;   /* writes to the store since the open */
+};
+struct shard_state shard_state(const struct shard *shard);
+
+/* Gives the log back what the state has durably. Any thread. */
+void shard_compact(struct shard *shard);
+
+#endif

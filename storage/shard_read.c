@@ -1,0 +1,208 @@
+/* Reads: on the loop from what is in memory, else on a worker from a snapshot. */
+#include "core/log.h"
+#include "core/memory.h"
+#include "storage/shard_parts.h"
+
+/* One read on a worker. */
+struct read_job {
+    struct worker_job job;
+    struct shard *shard;
+    enum read_kind kind;
+    const ProtobufCMessage *request;
+    struct rpc_request *call;
+    struct store_snapshot *snapshot;
+    struct arena arena;
+    struct read read;
+    bool reads_uids; /* for the cache: noted there */
+    uint64_t uids_account;
+    uint32_t uids_mailbox;
+    enum status status;
+    struct buffer reply;
+};
+
+static void pack(const ProtobufCMessage *message, struct buffer *out_reply)
+{
+    size_t size = protobuf_c_message_get_packed_size(message);
+
+    buffer_init(out_reply, size);
+    if (size > 0) {
+        protobuf_c_message_pack(message, (uint8_t *)buffer_reserve(out_reply, size));
+        buffer_grew(out_reply, size);
+    }
+}
+
+static void answer(struct shard *shard, struct rpc_request *call, struct rpc_octets *octets,
+                   enum status status, struct slice reply)
+{
+    if (status == STATUS_OK) {
+        if (octets != NULL) {
+            rpc_reply_octets(call, octets);
+        }
+        rpc_reply_packed(call, reply);
+        return;
+    }
+    rpc_octets_unref(octets);
+    if (apply_is_fatal(status)) {
+        shard_fail(shard, status, "read");
+    }
+    rpc_fail(call, status);
+}
+
+/* ---- On a worker ---- */
+
+static void work(struct worker_job *worker_job)
+{
+    struct read_job *job = CONTAINER_OF(worker_job, struct read_job, job);
+    const ProtobufCMessage *message;
+
+    job->status = read_run(&job->read, job->kind, job->request, &message);
+    if (job->status == STATUS_OK) {
+        pack(message, &job->reply);
+    }
+}
+
+static void free_job(struct read_job *job)
+{
+    store_snapshot_release(job->shard->options.store, job->snapshot);
+    arena_done(&job->arena);
+    buffer_done(&job->reply);
+    memory_free(job);
+}
+
+/* What OpenMailbox read goes into the cache, or nowhere. */
+static void keep_uids(struct shard *shard, struct read_job *job)
+{
+    if (job->reads_uids) {
+        uid_cache_end(shard->uid_cache, job->uids_account, job->uids_mailbox, job->read.uids);
+        return;
+    }
+    uid_set_free(job->read.uids.uids);
+    uid_set_free(job->read.uids.unseen);
+}
+
+static void done(struct worker_job *worker_job)
+{
+    struct read_job *job = CONTAINER_OF(worker_job, struct read_job, job);
+
+    keep_uids(job->shard, job);
+    answer(job->shard, job->call, job->read.octets, job->status, buffer_view(&job->reply));
+    free_job(job);
+}
+
+static void read_on_worker(struct shard *shard, enum read_kind kind,
+                           const ProtobufCMessage *request, struct rpc_request *call,
+                           const struct read *tried)
+{
+    struct read_job *job = NEW(struct read_job);
+
+    job->shard = shard;
+    job->kind = kind;
+    job->request = request;
+    job->call = call;
+    job->job.work = work;
+    job->job.done = done;
+    job->snapshot = store_snapshot_take(shard->options.store);
+    arena_init(&job->arena);
+    job->read = (struct read){
+        .view = {shard->options.store, job->snapshot, STORE_ALL},
+        .shard = shard->options.id,
+        .arena = &job->arena,
+    };
+    if (tried->uids_mailbox != 0) {
+        job->uids_account = tried->uids_account;
+        job->uids_mailbox = tried->uids_mailbox;
+        job->reads_uids =
+            uid_cache_begin(shard->uid_cache, tried->uids_account, tried->uids_mailbox);
+    }
+    enum status status = worker_submit(shard->options.workers, shard->options.loop, &job->job);
+
+    if (status != STATUS_OK) {
+        keep_uids(shard, job);
+        free_job(job);
+        rpc_fail(call, status);
+    }
+}
+
+/* ---- On the loop ---- */
+
+static void forget_scanned(struct read *read)
+{
+    uid_set_free(read->uids.uids);
+    uid_set_free(read->uids.unseen);
+}
+
+/* A small mailbox that the loop read itself is worth a place, too. */
+static void keep_scanned(struct shard *shard, struct read *read)
+{
+    if (read->uids.uids == NULL) {
+        return;
+    }
+    if (uid_cache_begin(shard->uid_cache, read->uids_account, read->uids_mailbox)) {
+        uid_cache_end(shard->uid_cache, read->uids_account, read->uids_mailbox, read->uids);
+    } else {
+        forget_scanned(read);
+    }
+}
+
+void shard_read(struct shard *shard, enum read_kind kind, const ProtobufCMessage *request,
+                struct rpc_request *call)
+{
+    struct arena arena;
+    struct buffer reply;
+    const ProtobufCMessage *message;
+
+    if (shard->status != STATUS_OK && shard->status != STATUS_NO_SPACE) {
+        rpc_fail(call, shard->status);
+        return;
+    }
+    arena_init(&arena);
+    struct read read = {
+        .view = {shard->options.store, NULL, STORE_CACHED},
+        .shard = shard->options.id,
+        .arena = &arena,
+        .cache = shard->uid_cache,
+    };
+    enum status status = read_run(&read, kind, request, &message);
+
+    if (status == STATUS_AGAIN) {
+        forget_scanned(&read);
+        rpc_octets_unref(read.octets);
+        read_on_worker(shard, kind, request, call, &read);
+    } else if (status == STATUS_OK) {
+        keep_scanned(shard, &read);
+        pack(message, &reply);
+        answer(shard, call, read.octets, status, buffer_view(&reply));
+        buffer_done(&reply);
+    } else {
+        forget_scanned(&read);
+        answer(shard, call, read.octets, status, (struct slice){0});
+    }
+    arena_done(&arena);
+}
+
+/* A read of one row: worth a look at the disk even on the loop, since a watch begins rarely. */
+enum status shard_account_modseq(struct shard *shard, uint64_t account, uint64_t *out_modseq)
+{
+    struct arena arena;
+    struct account_row row;
+
+    if (shard->status != STATUS_OK && shard->status != STATUS_NO_SPACE) {
+        return shard->status;
+    }
+    if (shard->is_stopping) {
+        return STATUS_UNAVAILABLE;
+    }
+    arena_init(&arena);
+    struct read read = {
+        .view = {shard->options.store, NULL, STORE_ALL},
+        .shard = shard->options.id,
+        .arena = &arena,
+    };
+    enum status status = read_account(&read, account, &row);
+
+    if (status == STATUS_OK) {
+        *out_modseq = row.modseq;
+    }
+    arena_done(&arena);
+    return status;
+}
