@@ -4,14 +4,24 @@
 #define AVISO_TESTS_FAKES_RPC_STAGE_H
 
 #include "net/rpc.h"
+#include "net/rpc_node.h"
+#include "net/rpc_server.h"
 #include "proto/directory.pb-c.h"
 #include "proto/watch.pb-c.h"
+
+/* What lies between client and server on the stages to come. */
+enum stage_carrier { STAGE_LOCAL, STAGE_TCP, STAGE_TLS };
+extern enum stage_carrier stage_carrier;
 
 struct stage {
     struct loop *client_loop; /* the test's own thread runs it */
     struct loop *server_loop;
     struct rpc_services services;
     ProtobufCService *served[2];
+    struct loop *net_loop; /* carries the server's connections; NULL when local */
+    struct rpc_server *server;
+    struct rpc_node *node;
+    struct tls_context *tls;     /* of both sides */
     ProtobufCService *directory; /* channels of the client */
     ProtobufCService *watches;
 
@@ -32,6 +42,12 @@ struct stage {
 /* Parts: "echo" gives name, slot and octets back; "hold" answers when let go; "deny" fails with
  * DENIED; "follow" with NOT_LEADER, hint 7; "huge" answers more than a message may hold. */
 void stage_open(struct stage *stage);
+
+/* Stops the server in order; stage_close() does it otherwise. */
+void stage_stop_server(struct stage *stage);
+
+/* Opens it at `port` again. */
+void stage_open_server(struct stage *stage, uint16_t port);
 
 /* Runs `begin` on the client's loop, which then runs until loop_stop(). */
 void stage_play(struct stage *stage, struct loop_message *begin);

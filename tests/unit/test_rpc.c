@@ -402,23 +402,127 @@ static void a_stream_sends_no_more_than_its_window_unasked(void **state)
     assert_int_equal(watcher.item_count, 1000);
 }
 
+/* ---- Connections that fail ---- */
+
+static void on_held_then_server_stops(struct loop_message *message)
+{
+    stage_stop_server(CONTAINER_OF(message, struct stage, arrived));
+}
+
+static void a_server_that_goes_away_leaves_its_requests_unavailable(void **state)
+{
+    struct stage stage;
+    struct asker asker = {.part = "hold"};
+
+    stage_open(&stage);
+    stage.arrived.run = on_held_then_server_stops;
+    play(&stage, &asker);
+    assert_int_equal(asker.status, STATUS_UNAVAILABLE);
+    stage_let_go(&stage);
+    stage_close(&stage);
+    assert_int_equal(asker.answer_count, 1);
+}
+
+struct repeater {
+    struct loop_message begin;
+    struct stage *stage;
+    struct rpc_call call;
+    struct loop_timer pause;
+    uint16_t port;
+    unsigned failures;
+};
+
+/* Until it is served: the first calls fail, and so do those within the pause after a failure. */
+static void on_repeated(const Aviso__DirectoryEntry *entry, void *closure_data)
+{
+    struct repeater *repeater = CONTAINER_OF(closure_data, struct repeater, call);
+
+    if (repeater->call.status == STATUS_OK) {
+        loop_stop(repeater->stage->client_loop);
+        return;
+    }
+    assert_int_equal(repeater->call.status, STATUS_UNAVAILABLE);
+    if (++repeater->failures == 3) {
+        stage_open_server(repeater->stage, repeater->port);
+    }
+    loop_timer_start(&repeater->pause, 1);
+}
+
+static void ask_repeatedly(struct loop_timer *pause)
+{
+    struct repeater *repeater = CONTAINER_OF(pause, struct repeater, pause);
+    Aviso__LookRequest request = AVISO__LOOK_REQUEST__INIT;
+
+    rpc_call_init(&repeater->call, 1);
+    aviso__directory__look(repeater->stage->directory, &request, on_repeated, &repeater->call);
+}
+
+static void begin_to_repeat(struct loop_message *begin)
+{
+    struct repeater *repeater = CONTAINER_OF(begin, struct repeater, begin);
+
+    loop_timer_init(&repeater->pause, repeater->stage->client_loop, ask_repeatedly);
+    loop_timer_start(&repeater->pause, 0);
+}
+
+static void a_server_that_comes_back_is_found_again(void **state)
+{
+    struct stage stage;
+    struct repeater repeater = {.begin = {.run = begin_to_repeat}, .stage = &stage};
+
+    stage_open(&stage);
+    repeater.port = rpc_server_port(stage.server);
+    stage_stop_server(&stage);
+    stage_play(&stage, &repeater.begin);
+    assert_true(repeater.failures >= 3);
+    stage_close(&stage);
+}
+
+static void plain_is_refused_where_others_could_listen(void **state)
+{
+    struct rpc_services services = {0};
+    struct rpc_server_options server = {.address = "0.0.0.0", .services = &services};
+    struct rpc_node_options node = {.address = "192.0.2.1"};
+    struct rpc_server *opened = NULL;
+    struct rpc_node *made = NULL;
+
+    assert_int_equal(rpc_server_open(&server, &opened), STATUS_DENIED);
+    assert_int_equal(rpc_node_new(&node, &made), STATUS_DENIED);
+    node.address = "node.example";
+    assert_int_equal(rpc_node_new(&node, &made), STATUS_INVALID);
+}
+
+#define TESTS_OF_ALL                                                                               \
+    cmocka_unit_test(a_reply_brings_its_message_and_octets),                                       \
+        cmocka_unit_test(a_failure_brings_its_status),                                             \
+        cmocka_unit_test(a_request_over_the_limit_is_not_sent),                                    \
+        cmocka_unit_test(an_answer_may_come_later),                                                \
+        cmocka_unit_test(after_the_deadline_a_late_answer_is_dropped),                             \
+        cmocka_unit_test(a_deadline_that_passed_is_told_later_all_the_same),                       \
+        cmocka_unit_test(after_a_cancel_nothing_is_heard),                                         \
+        cmocka_unit_test(each_of_many_gets_its_own_answer_or_none),                                \
+        cmocka_unit_test(a_stream_brings_all_items_in_order_then_its_end),                         \
+        cmocka_unit_test(a_stream_cancelled_within_its_closure_ends_at_the_server),                \
+        cmocka_unit_test(a_stream_sends_no_more_than_its_window_unasked)
+
+#define TESTS_OF_CONNECTIONS                                                                       \
+    cmocka_unit_test(a_server_that_goes_away_leaves_its_requests_unavailable),                     \
+        cmocka_unit_test(a_server_that_comes_back_is_found_again)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_reply_brings_its_message_and_octets),
+    const struct CMUnitTest local[] = {
+        TESTS_OF_ALL,
         cmocka_unit_test(a_service_on_the_same_loop_answers_later_too),
-        cmocka_unit_test(a_failure_brings_its_status),
-        cmocka_unit_test(a_request_over_the_limit_is_not_sent),
         cmocka_unit_test(a_service_that_nobody_serves_is_unsupported),
-        cmocka_unit_test(an_answer_may_come_later),
-        cmocka_unit_test(after_the_deadline_a_late_answer_is_dropped),
-        cmocka_unit_test(a_deadline_that_passed_is_told_later_all_the_same),
-        cmocka_unit_test(after_a_cancel_nothing_is_heard),
-        cmocka_unit_test(each_of_many_gets_its_own_answer_or_none),
-        cmocka_unit_test(a_stream_brings_all_items_in_order_then_its_end),
-        cmocka_unit_test(a_stream_cancelled_within_its_closure_ends_at_the_server),
-        cmocka_unit_test(a_stream_sends_no_more_than_its_window_unasked),
+        cmocka_unit_test(plain_is_refused_where_others_could_listen),
     };
+    const struct CMUnitTest remote[] = {TESTS_OF_ALL, TESTS_OF_CONNECTIONS};
+    int failures = cmocka_run_group_tests_name("rpc, local", local, NULL, NULL);
 
-    return cmocka_run_group_tests_name("rpc", tests, NULL, NULL);
+    stage_carrier = STAGE_TCP;
+    failures += cmocka_run_group_tests_name("rpc, TCP", remote, NULL, NULL);
+    stage_carrier = STAGE_TLS;
+    failures += cmocka_run_group_tests_name("rpc, TLS", remote, NULL, NULL);
+    return failures;
 }
