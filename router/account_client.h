@@ -25,7 +25,7 @@ struct account_record {
 
 struct account_update {
     const struct slice *credential; /* NULL: as it is; the others likewise */
-    const uint64_t *quota_octets;
+    const uint64_t *quota_octets;   /* both quotas, or neither */
     const uint64_t *quota_messages;
     const bool *suspended;
 };

@@ -28,8 +28,10 @@ bool shard_map_has_shard(const struct shard_map *map, uint32_t shard);
 uint32_t shard_map_shard_of_slot(const struct shard_map *map, uint32_t slot);
 
 /* The map as a file of text (JSON, versioned), written so that a crash leaves the old or the new:
- * standalone's stand-in for etcd. NOT_FOUND: no such file. CORRUPT: not a map. */
+ * standalone's stand-in for etcd. NOT_FOUND: no such file.
+ * CORRUPT: not a map. UNSUPPORTED: of a newer version. */
 NODISCARD enum status shard_map_load(const char *path, struct shard_map **out_map);
+NODISCARD enum status shard_map_parse(struct slice text, struct shard_map **out_map);
 NODISCARD enum status shard_map_save(const struct shard_map *map, const char *path);
 
 #endif

@@ -1,0 +1,165 @@
+#include "router/watch_client.h"
+
+#include "core/macros.h"
+#include "core/memory.h"
+#include "proto/watch.pb-c.h"
+#include "router/channels.h"
+
+enum { PAUSE_LEAST_MS = 50, PAUSE_MOST_MS = 5000 };
+
+/* The stream of one account, shared by its watches on this loop. */
+struct account_stream {
+    struct router *router;
+    struct account_place place;
+    struct rpc_call call;
+    struct loop_timer pause;
+    uint64_t pause_ms;
+    bool had_event;  /* since it was opened */
+    bool was_broken; /* events may be missing */
+    bool is_telling; /* its watches of an event */
+    struct account_watch *watches;
+    struct account_watch *next_told; /* while they are told: one may stop itself */
+    struct account_stream *next;     /* in the bucket */
+};
+
+static void open_stream(struct account_stream *stream);
+static void on_event(const Aviso__WatchEvent *event, void *data);
+
+static void tell(struct account_stream *stream, const struct watch_change *change)
+{
+    stream->next_told = stream->watches;
+    while (stream->next_told != NULL) {
+        struct account_watch *watch = stream->next_told;
+
+        stream->next_told = watch->next;
+        watch->changed(watch, change);
+    }
+}
+
+static void on_pause_over(struct loop_timer *timer)
+{
+    open_stream(CONTAINER_OF(timer, struct account_stream, pause));
+}
+
+static void open_stream(struct account_stream *stream)
+{
+    Aviso__WatchRequest request = AVISO__WATCH_REQUEST__INIT;
+
+    request.account = stream->place.account;
+    stream->had_event = false;
+    rpc_call_init(&stream->call, stream->place.shard);
+    aviso__watches__watch(
+        router_channel(stream->router, stream->place.shard, &aviso__watches__descriptor), &request,
+        on_event, &stream->call);
+}
+
+static void stream_free(struct account_stream *stream)
+{
+    loop_timer_stop(&stream->pause);
+    rpc_call_cancel(&stream->call);
+    memory_free(stream);
+}
+
+/* A stream that ended is opened again after a pause that grows while nothing comes. */
+static void reopen_later(struct account_stream *stream)
+{
+    stream->pause_ms = stream->had_event                      ? PAUSE_LEAST_MS
+                       : stream->pause_ms * 2 < PAUSE_MOST_MS ? stream->pause_ms * 2
+                                                              : PAUSE_MOST_MS;
+    stream->was_broken = true;
+    loop_timer_start(&stream->pause, stream->pause_ms);
+}
+
+/* The last watch may stop while they are told: the stream then is marked and goes here. */
+static void on_event(const Aviso__WatchEvent *event, void *data)
+{
+    struct account_stream *stream = CONTAINER_OF(data, struct account_stream, call);
+
+    if (event == NULL) {
+        reopen_later(stream);
+        return;
+    }
+    struct watch_change change = {
+        .modseq = event->modseq,
+        .mailboxes = event->mailboxes,
+        .mailbox_count = event->n_mailboxes,
+        .everything = !stream->had_event && stream->was_broken,
+        .mailbox_list = event->mailbox_list,
+        .account = event->account,
+    };
+    bool is_first = !stream->had_event;
+
+    stream->had_event = true;
+    /* The first event only says where the account is, unless something may have been missed. */
+    if (!is_first || change.everything) {
+        stream->is_telling = true;
+        tell(stream, &change);
+        stream->is_telling = false;
+    }
+    if (stream->watches == NULL) {
+        stream_free(stream);
+    }
+}
+
+static bool is_of(const struct account_stream *stream, struct account_place place)
+{
+    return stream->place.account == place.account && stream->place.shard == place.shard;
+}
+
+void watch_start(struct router *router, struct account_watch *watch, struct account_place place,
+                 void (*changed)(struct account_watch *watch, const struct watch_change *change))
+{
+    struct account_stream **bucket = router_account_streams(router, place.account);
+    struct account_stream *stream = *bucket;
+
+    while (stream != NULL && !is_of(stream, place)) {
+        stream = stream->next;
+    }
+    if (stream == NULL) {
+        stream = NEW(struct account_stream);
+        stream->router = router;
+        stream->place = place;
+        stream->pause_ms = PAUSE_LEAST_MS;
+        stream->next = *bucket;
+        *bucket = stream;
+        loop_timer_init(&stream->pause, router_loop(router), on_pause_over);
+        open_stream(stream);
+    }
+    *watch = (struct account_watch){
+        .changed = changed,
+        .next = stream->watches,
+        .stream = stream,
+    };
+    stream->watches = watch;
+}
+
+void watch_stop(struct account_watch *watch)
+{
+    struct account_stream *stream = watch->stream;
+
+    if (stream == NULL) {
+        return;
+    }
+    struct account_watch **place = &stream->watches;
+
+    while (*place != watch) {
+        place = &(*place)->next;
+    }
+    *place = watch->next;
+    if (stream->next_told == watch) {
+        stream->next_told = watch->next;
+    }
+    watch->stream = NULL;
+    if (stream->watches != NULL) {
+        return;
+    }
+    struct account_stream **bucket = router_account_streams(stream->router, stream->place.account);
+
+    while (*bucket != stream) {
+        bucket = &(*bucket)->next;
+    }
+    *bucket = stream->next;
+    if (!stream->is_telling) {
+        stream_free(stream);
+    }
+}
