@@ -1,0 +1,79 @@
+/* IDLE (RFC 2177): what others do is told as it happens, until DONE. */
+#include "frontend/imap/imap_command.h"
+
+enum { RETRY_MS = 500 }; /* while the client does not read, or the mailbox cannot be asked */
+
+struct idling {
+    struct imap_session *session;
+    struct loop_timer retry;
+};
+
+static enum session_next on_done(struct imap_session *session, struct slice line);
+
+void imap_idle_changed(struct imap_session *session)
+{
+    if (session->on_answer != on_done || session->view == NULL) {
+        return;
+    }
+    struct idling *idling = session->work;
+    const struct imap_sync *sync = &session->sync;
+
+    if (!imap_is_output_full(session)) {
+        imap_sync_in_background(session);
+    }
+    if (session->port.loop != NULL && !sync->is_in_flight &&
+        (sync->stage != SYNC_RESTS || session->view->is_dirty)) {
+        loop_timer_start(&idling->retry, RETRY_MS);
+    }
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    imap_idle_changed(CONTAINER_OF(timer, struct idling, retry)->session);
+}
+
+static void drop_idling(struct imap_session *session)
+{
+    struct idling *idling = session->work;
+
+    if (session->port.loop != NULL) {
+        loop_timer_stop(&idling->retry);
+    }
+}
+
+static enum session_next end_idling(struct imap_session *session)
+{
+    return imap_end(session, "OK done");
+}
+
+static enum session_next refuse_answer(struct imap_session *session)
+{
+    return imap_bad_because(session, "DONE was expected");
+}
+
+static enum session_next on_done(struct imap_session *session, struct slice line)
+{
+    session->on_answer = NULL;
+    return imap_sync_join(session, slice_is(line, "DONE") ? end_idling : refuse_answer);
+}
+
+enum session_next imap_run_idle(struct imap_session *session, struct imap_parser *parser)
+{
+    struct idling *idling = ARENA_NEW(&session->arena, struct idling);
+
+    if (!imap_take_end(parser)) {
+        return imap_bad(session, parser);
+    }
+    idling->session = session;
+    if (session->port.loop != NULL) {
+        loop_timer_init(&idling->retry, session->port.loop, on_retry);
+    }
+    session->work = idling;
+    session->drop_work = drop_idling;
+    session->on_answer = on_done;
+    buffer_append(session->port.output, SLICE("+ idling\r\n"));
+    if (session->view != NULL && session->view->is_dirty) {
+        imap_idle_changed(session);
+    }
+    return SESSION_READS;
+}
