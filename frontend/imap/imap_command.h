@@ -110,6 +110,7 @@ enum session_next imap_refuse(struct imap_session *session, enum status status);
 /* Ends SESSION_WAITS; the last statement of a continuation. */
 void imap_wake(struct imap_session *session, enum session_next next);
 
+/* Whether a command has to pause before it says more. */
 bool imap_is_output_full(const struct imap_session *session);
 
 /* SESSION_WRITES; `resume` runs when there is room. */

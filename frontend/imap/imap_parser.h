@@ -20,7 +20,7 @@ enum {
 struct imap_parser {
     struct slice rest;
     struct arena *arena;
-    const char *fault; /* a better word for the client than "syntax", or NULL */
+    const char *fault;  /* a better word for the client than "syntax", or NULL */
     bool is_name_fault; /* the grammar holds, but no mailbox can have such a name: NO */
 };
 

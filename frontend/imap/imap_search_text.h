@@ -34,6 +34,7 @@ struct imap_search_text {
 void imap_search_text_init(struct imap_search_text *text);
 void imap_search_text_done(struct imap_search_text *text);
 
+/* From here on octets are of this range. */
 void imap_search_text_begin(struct imap_search_text *text, const struct imap_text_range *range);
 
 /* The next octets of the range; returns folded text to look into, valid until the next call. */

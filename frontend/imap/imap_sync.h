@@ -45,6 +45,7 @@ struct imap_sync {
     uint64_t shown_modseq;
 };
 
+/* At rest. */
 void imap_sync_init(struct imap_sync *sync);
 
 /* Cancels what is in flight. */

@@ -25,6 +25,7 @@ struct imap_view {
     bool is_gone;         /* the mailbox was deleted */
 };
 
+/* As it was when it was opened. `free` accepts NULL. */
 struct imap_view *imap_view_new(struct slice name, const struct mailbox_opening *opening,
                                 bool is_read_only);
 void imap_view_free(struct imap_view *view);
@@ -35,6 +36,7 @@ uint32_t imap_view_count(const struct imap_view *view);
 /* The sequence number of a UID; 0 when the client does not know of it. */
 uint32_t imap_view_number(const struct imap_view *view, uint32_t uid);
 
+/* What is \Recent in this session. */
 bool imap_view_is_recent(const struct imap_view *view, uint32_t uid);
 uint32_t imap_view_recent_count(const struct imap_view *view);
 
