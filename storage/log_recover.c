@@ -23,6 +23,7 @@ struct recovery {
     struct log_replay replay;
     struct found *found;
     char *window;
+    size_t window_capacity; /* WINDOW_SIZE, or what the largest segment needs */
     uint64_t window_offset;
     size_t window_size;
 
@@ -47,13 +48,14 @@ static enum status view(struct recovery *recovery, uint32_t offset, size_t size,
     uint64_t window_end = recovery->window_offset + recovery->window_size;
 
     *out_octets = NULL;
-    if (size > WINDOW_SIZE || offset > recovery->end || size > recovery->end - offset) {
+    if (size > recovery->window_capacity || offset > recovery->end ||
+        size > recovery->end - offset) {
         return STATUS_OK;
     }
     if (offset < recovery->window_offset || offset + size > window_end) {
         size_t wanted = recovery->end - offset;
 
-        wanted = wanted < WINDOW_SIZE ? wanted : WINDOW_SIZE;
+        wanted = wanted < recovery->window_capacity ? wanted : recovery->window_capacity;
         recovery->window_size = 0;
 
         enum status status = file_read(recovery->log->files, recovery->file, offset,
@@ -316,6 +318,10 @@ static enum status read_headers(struct recovery *recovery)
         if (found->status == STATUS_OK && found->header.first_group > recovery->log->next_group) {
             recovery->log->next_group = found->header.first_group;
         }
+        if (found->status == STATUS_OK && found->header.size > recovery->window_capacity) {
+            recovery->window_capacity =
+                found->header.size < WINDOW_SIZE ? found->header.size : WINDOW_SIZE;
+        }
         if (found->status != STATUS_OK) {
             log_error("log.segment_damaged", log_number("segment", segments->items[i].sequence));
         }
@@ -381,7 +387,7 @@ static enum status make_durable(struct recovery *recovery)
         size_t size = recovery->good_end - at;
         struct slice part;
 
-        size = size < WINDOW_SIZE ? size : WINDOW_SIZE;
+        size = size < recovery->window_capacity ? size : recovery->window_capacity;
 
         enum status status = view(recovery, at, size, &part.data);
 
@@ -426,7 +432,7 @@ enum status log_recover(struct log *log)
     enum status status = read_headers(&recovery);
 
     if (status == STATUS_OK && log->segments.count > 0) {
-        recovery.window = memory_resized(NULL, WINDOW_SIZE);
+        recovery.window = memory_resized(NULL, recovery.window_capacity + 1);
         status = replay_chain(&recovery);
     }
     if (status == STATUS_OK) {

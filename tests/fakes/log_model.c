@@ -86,6 +86,13 @@ static bool shard_matches(struct log_model *model, uint32_t number, const struct
            bounds.compacted.term == shard->compacted.term && bounds.last.index == shard->last_index;
 }
 
+bool log_model_shard_matches(struct log_model *model, uint32_t number,
+                             const struct model_shard *shard)
+{
+    return shard_matches(model, number, shard) &&
+           (!shard->exists || entries_match(model, number, shard));
+}
+
 bool log_model_matches(struct log_model *model, const struct model_moment *moment)
 {
     for (uint32_t i = 0; i < MODEL_SHARDS; i++) {

@@ -64,7 +64,9 @@ void log_model_sync(struct log_model *model);
 void log_model_reopen(struct log_model *model);
 void log_model_power_cut(struct log_model *model, enum fake_disk_loss loss);
 
-/* Whether the log shows this moment, payloads and all. */
+/* Whether the log shows this moment, payloads and all; of one shard, and of all. */
+bool log_model_shard_matches(struct log_model *model, uint32_t number,
+                             const struct model_shard *shard);
 bool log_model_matches(struct log_model *model, const struct model_moment *moment);
 
 #endif
