@@ -37,8 +37,7 @@ static bool runs_in_order(const struct raft_options *options)
         index = run->first_index;
         term = run->term;
     }
-    return index <= options->compacted.index + options->entry_count ||
-           (options->run_count == 0 && options->entry_count == 0);
+    return options->run_count == 0 || index <= options->compacted.index + options->entry_count;
 }
 
 enum status raft_log_tail_recover(struct raft_log_tail *log, const struct raft_options *options)

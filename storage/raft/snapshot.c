@@ -5,16 +5,11 @@
 
 /* ---- the leader ---- */
 
+/* Only an answer brings a peer here, so it is there to fetch one. */
 void raft_snapshot_needed(struct raft *raft, struct raft_progress *peer)
 {
     struct raft_snapshot_effect effect = {.act = RAFT_SNAPSHOT_MAKE, .peer = peer->id};
 
-    /* Not for one that is away: the snapshot would be old when it comes back. */
-    if (peer->answered_at_ms + raft->options.election_timeout_min_ms <= raft->now_ms) {
-        peer->probing = true;
-        peer->probed_at_ms = raft->now_ms;
-        return;
-    }
     raft_progress_await_snapshot(peer);
     raft_outbox_snapshot(&raft->outbox, &effect);
 }
