@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/number.h"
 #include "core/random.h"
+#include "storage/crash_point.h"
 
 enum {
     NODE_FILE_SIZE_MAX = 256,
@@ -148,6 +149,7 @@ static enum status write_node_file(struct node_folder *folder, unsigned format_v
         file_close(files, file);
     }
     buffer_done(&text);
+    CRASH_POINT("node.before_rename");
     if (status == STATUS_OK) {
         status = file_rename(files, new_path, path);
     }

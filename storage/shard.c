@@ -154,6 +154,7 @@ static enum status submit(struct shard *shard, struct shard_write *write,
     CRASH_POINT("shard.before_submit");
     enum status status = log_writer_submit(shard->options.writer, &write->append);
 
+    CRASH_POINT("shard.after_submit");
     shard->writes_in_flight += status == STATUS_OK;
     return status;
 }
@@ -432,6 +433,7 @@ enum status shard_open(const struct shard_options *options, const struct shard_l
     if (status == STATUS_OK) {
         status = shard_replay(shard, log->last.index);
     }
+    CRASH_POINT("shard.before_begin");
     if (status == STATUS_OK) {
         status = begin(shard);
     }

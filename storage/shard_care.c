@@ -51,6 +51,7 @@ void shard_compact(struct shard *shard)
     CRASH_POINT("shard.before_compact");
     if (status == STATUS_OK && durable > 0) {
         status = log_writer_compact(shard->options.writer, shard->options.id, durable, durable);
+        CRASH_POINT("shard.after_compact");
     }
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         log_warning("shard.not_compacted", log_number("shard", shard->options.id),

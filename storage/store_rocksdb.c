@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "storage/crash_point.h"
 
 enum {
     BLOCK_SIZE = 16 * 1024,
@@ -247,7 +248,9 @@ static enum status write_batch(struct store *store, struct store_batch *batch)
     struct rocksdb_store *rocksdb = rocksdb_of(store);
     char *error = NULL;
 
+    CRASH_POINT("store.before_write");
     rocksdb_write(rocksdb->db, rocksdb->write_options, batch->batch, &error);
+    CRASH_POINT("store.after_write");
     return status_of(error, "write");
 }
 
@@ -256,7 +259,9 @@ static enum status flush(struct store *store)
     struct rocksdb_store *rocksdb = rocksdb_of(store);
     char *error = NULL;
 
+    CRASH_POINT("store.before_flush");
     rocksdb_flush(rocksdb->db, rocksdb->flush_options, &error);
+    CRASH_POINT("store.after_flush");
     return status_of(error, "flush");
 }
 
