@@ -149,6 +149,9 @@ const struct imap_command *imap_find_command(struct slice verb);
 void imap_on_change(struct account_watch *watch, const struct watch_change *change);
 void imap_idle_changed(struct imap_session *session);
 
+/* A sync in the background has done what it could: what is left is tried again after a while. */
+void imap_idle_paused(struct imap_session *session);
+
 extern const struct imap_command imap_commands[];
 extern const size_t imap_command_count;
 

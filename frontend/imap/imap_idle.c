@@ -15,14 +15,23 @@ void imap_idle_changed(struct imap_session *session)
     if (session->on_answer != on_done || session->view == NULL) {
         return;
     }
-    struct idling *idling = session->work;
-    const struct imap_sync *sync = &session->sync;
-
-    if (!imap_is_output_full(session)) {
+    if (imap_is_output_full(session)) {
+        imap_idle_paused(session);
+    } else {
         imap_sync_in_background(session);
     }
-    if (session->port.loop != NULL && !sync->is_in_flight &&
-        (sync->stage != SYNC_RESTS || session->view->is_dirty)) {
+}
+
+void imap_idle_paused(struct imap_session *session)
+{
+    const struct imap_sync *sync = &session->sync;
+    bool is_done =
+        sync->stage == SYNC_RESTS && (!session->view->is_dirty || session->view->is_gone);
+
+    if (session->on_answer == on_done && session->port.loop != NULL && !sync->is_in_flight &&
+        !is_done) {
+        struct idling *idling = session->work;
+
         loop_timer_start(&idling->retry, RETRY_MS);
     }
 }

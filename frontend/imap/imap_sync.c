@@ -187,6 +187,7 @@ static void run_background(struct imap_session *session)
         (void)go_on(session);
     }
     session->port.flush(session->port.connection);
+    imap_idle_paused(session);
 }
 
 /* After an answer. */
