@@ -108,7 +108,7 @@ ProtobufCService *router_channel(struct router *router, uint32_t shard,
             return router->local[i];
         }
     }
-    CHECK(!"a service of ours");
+    CHECK(false && "a service of ours");
     return NULL;
 }
 

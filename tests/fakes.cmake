@@ -15,3 +15,4 @@ set(fakes_of_overlay memory_store.c)
 set(fakes_of_imap_transcripts fake_queue.c fake_authenticator.c fake_mail_state.c fake_mail_store.c
   fake_delivery.c)
 set(fakes_of_node node_client.c)
+set(fakes_of_fuzz_imap_command ${fakes_of_imap_transcripts})
