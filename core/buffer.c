@@ -31,7 +31,8 @@ char *buffer_reserve(struct buffer *buffer, size_t size)
         buffer->capacity = capacity > CAPACITY_LEAST ? capacity : CAPACITY_LEAST;
         buffer->data = memory_resized(buffer->data, buffer->capacity);
     }
-    return buffer->data + buffer->size;
+    /* An empty buffer has no memory yet, and C knows no offset from nothing. */
+    return buffer->data != NULL ? buffer->data + buffer->size : NULL;
 }
 
 void buffer_grew(struct buffer *buffer, size_t size)
