@@ -170,9 +170,9 @@ static void decode_word(const struct encoded_word *word, struct buffer *octets)
 }
 
 /* Appends words of one charset that follow each other, whose characters may be cut between them
- * (against the RFC, but common). Returns how much of `text` they took; 0: none is here, or of a
- * charset that nobody knows. */
-static size_t append_words(struct slice text, struct buffer *output)
+ * (against the RFC, but common). Returns how much of `text` they took; 0: none is here. Of a
+ * charset that nobody knows they stay as they are, and are not read. */
+static size_t append_words(struct slice text, struct buffer *output, bool *out_is_read)
 {
     struct slice rest = text;
     struct slice after = text;
@@ -197,10 +197,14 @@ static size_t append_words(struct slice text, struct buffer *output)
         decode_word(&word, &octets);
         after = rest;
     }
-    enum status status = charset_to_utf8(first.charset, buffer_view(&octets), output);
+    size_t taken = text.size - after.size;
 
+    *out_is_read = charset_to_utf8(first.charset, buffer_view(&octets), output) == STATUS_OK;
+    if (!*out_is_read) {
+        buffer_append(output, slice_prefix(text, taken));
+    }
     buffer_done(&octets);
-    return status == STATUS_OK ? text.size - after.size : 0;
+    return taken;
 }
 
 static void append_plain(struct slice text, struct buffer *output)
@@ -233,18 +237,20 @@ void header_decode(struct slice value, struct buffer *output)
         size_t next = slice_search(here, SLICE("=?"));
         struct slice plain = slice_skip(slice_prefix(text, i + next), plain_start);
         struct buffer words;
+        bool is_read = false;
 
         buffer_init(&words, CHARSET_GROWTH * text.size);
-        size_t taken = next < here.size ? append_words(slice_skip(here, next), &words) : 0;
+        size_t taken =
+            next < here.size ? append_words(slice_skip(here, next), &words, &is_read) : 0;
 
         if (taken > 0) {
             /* Blanks between two encoded words only separate them (RFC 2047 §6.2). */
-            if (!after_word || !is_blank(plain)) {
+            if (!after_word || !is_read || !is_blank(plain)) {
                 append_plain(plain, output);
             }
             buffer_append(output, slice_prefix(buffer_view(&words), buffer_room(output)));
             plain_start = i + next + taken;
-            after_word = true;
+            after_word = is_read;
         }
         i += next + (taken > 0 ? taken : 2);
         buffer_done(&words);

@@ -70,6 +70,7 @@ static void values_are_decoded(void **state)
         {"=?utf-8?B?w6TDtsM=?= =?utf-8?B?vA==?=", "\xc3\xa4\xc3\xb6\xc3\xbc"},
         {"=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "\xe6\x97\xa5\xe6\x9c\xac"},
         {"=?x-nobody-knows?Q?a?=", "=?x-nobody-knows?Q?a?="},
+        {"=?x-no?Q?a?=  =?x-no?Q?b?= =?utf-8?Q?c?=", "=?x-no?Q?a?=  =?x-no?Q?b?= c"},
         {"=?utf-8?X?a?=", "=?utf-8?X?a?="},
         {"=?utf-8?Q?a", "=?utf-8?Q?a"},
         {"=?=?utf-8?Q?a?=", "=?a"},
@@ -92,8 +93,8 @@ static void values_are_decoded(void **state)
 /* 100,000 encoded words, and as many that only look like it. */
 static void hostile_values_take_linear_time(void **state)
 {
-    static const char *const pieces[] = {"=?utf-8?Q?a?= ", "=?utf-8?Q?", "=?",
-                                         "=?a?b?",         " ",          "\r\n "};
+    static const char *const pieces[] = {
+        "=?utf-8?Q?a?= ", "=?x-none?Q?a?= ", "=?utf-8?Q?", "=?", "=?a?b?", " ", "\r\n "};
 
     for (size_t i = 0; i < COUNT_OF(pieces); i++) {
         struct buffer value;
