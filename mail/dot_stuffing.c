@@ -101,7 +101,7 @@ size_t dot_decoder_decode(struct dot_decoder *decoder, struct slice input, char 
 
 void dot_encoder_init(struct dot_encoder *encoder)
 {
-    *encoder = (struct dot_encoder){.at_line_start = true};
+    *encoder = (struct dot_encoder){.at_line_start = true, .at_crlf = true};
 }
 
 void dot_encoder_append(struct dot_encoder *encoder, struct slice text, struct buffer *output)
@@ -114,15 +114,18 @@ void dot_encoder_append(struct dot_encoder *encoder, struct slice text, struct b
             buffer_append_octet(output, '.');
         }
         buffer_append(output, line);
+        char before = line.size > 1 ? line.data[line.size - 2] : encoder->last;
+
         encoder->at_line_start = end < text.size;
         encoder->last = line.data[line.size - 1];
+        encoder->at_crlf = encoder->at_line_start && before == '\r';
         text = slice_skip(text, line.size);
     }
 }
 
 void dot_encoder_finish(struct dot_encoder *encoder, struct buffer *output)
 {
-    if (encoder->last != '\0' && !encoder->at_line_start) {
+    if (!encoder->at_crlf) {
         buffer_append(output, SLICE("\r\n"));
     }
     buffer_append(output, SLICE(".\r\n"));

@@ -33,6 +33,7 @@ bool dot_decoder_has_violation(const struct dot_decoder *decoder);
 struct dot_encoder {
     char last; /* octet, 0 at the start */
     bool at_line_start;
+    bool at_crlf; /* behind a whole line end, or at the start */
 };
 
 /* At the start of a text. */
@@ -42,7 +43,7 @@ void dot_encoder_init(struct dot_encoder *encoder);
  * here: a client may take it for one. */
 void dot_encoder_append(struct dot_encoder *encoder, struct slice text, struct buffer *output);
 
-/* Ends the last line if it has no end, and the text. */
+/* Ends the last line if it has no CRLF, and the text. */
 void dot_encoder_finish(struct dot_encoder *encoder, struct buffer *output);
 
 #endif

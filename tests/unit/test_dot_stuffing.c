@@ -72,6 +72,9 @@ static void what_is_encoded_decodes_to_itself(void **state)
         {"a\r\n", "a\r\n.\r\n"},
         {".\r\n..a\r\n", "..\r\n...a\r\n.\r\n"},
         {"a\n.b", "a\n..b\r\n.\r\n"},
+        {"a\n", "a\n\r\n.\r\n"},
+        {"\n", "\n\r\n.\r\n"},
+        {"a\r", "a\r\r\n.\r\n"},
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
