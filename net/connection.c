@@ -2,9 +2,18 @@
 
 #include "core/check.h"
 #include "core/memory.h"
+#include "core/metrics.h"
 #include "net/connection_internal.h"
 
 enum { LINGER_MS = 2000 };
+
+METRIC_GAUGE(open_count, "aviso_connections_open", "", "Connections that are open now.");
+METRIC_COUNTER(accepted, "aviso_connections_accepted_total", "", "Connections that were served.");
+METRIC_COUNTER(refused, "aviso_connections_refused_total", "", "Connections over a limit.");
+METRIC_COUNTER(silent, "aviso_connections_silent_total", "", "Peers that were silent too long.");
+METRIC_COUNTER(stuck, "aviso_connections_stuck_total", "", "Peers that took nothing of replies.");
+METRIC_COUNTER(unsecured, "aviso_tls_handshakes_failed_total", "",
+               "TLS handshakes that failed or stalled.");
 
 static void on_timer(struct loop_timer *timer);
 static void on_resume(struct loop_timer *timer);
@@ -85,6 +94,7 @@ static void on_closed(struct transport *transport)
     buffer_done(&connection->output);
     memory_free(connection);
     host->count--;
+    metric_add(&open_count, -1);
     if (on_failed != NULL) {
         on_failed(host->protocol->context);
     }
@@ -146,13 +156,16 @@ static void on_timer(struct loop_timer *timer)
     if (now_ms(connection) < due_of(connection)) {
         connection_set_timer(connection);
     } else if (connection->phase != SERVING) {
+        metric_add(&unsecured, connection->phase == SHAKING_HANDS);
         connection_close(connection);
     } else if (has_taken_some(connection)) {
         connection->sent_ms = now_ms(connection);
         connection_set_timer(connection);
     } else if (connection->transport.is_sending) {
+        metric_add(&stuck, 1);
         connection_close(connection);
     } else {
+        metric_add(&silent, 1);
         if (protocol_of(connection)->on_timeout != NULL) {
             protocol_of(connection)->on_timeout(connection->session);
         }
@@ -221,7 +234,10 @@ static void on_moved(struct transport *transport)
 
 static void on_broken(struct transport *transport)
 {
-    connection_close(CONTAINER_OF(transport, struct connection, transport));
+    struct connection *connection = CONTAINER_OF(transport, struct connection, transport);
+
+    metric_add(&unsecured, connection->phase == SHAKING_HANDS);
+    connection_close(connection);
 }
 
 static void on_secured(struct transport *transport)
@@ -260,6 +276,7 @@ static struct connection *connection_new(struct connection_host *host)
     }
     host->first = connection;
     host->count++;
+    metric_add(&open_count, 1);
     transport_init(&connection->transport, host->loop, &events);
     line_reader_init(&connection->reader, line_size_max > 0 ? line_size_max : SESSION_OUTPUT_ENOUGH,
                      LOOP_CHUNK_SIZE);
@@ -324,9 +341,11 @@ void connection_accept(struct connection_host *host, uv_stream_t *listener)
     }
     if (host->admit != NULL &&
         !host->admit(host, (const struct sockaddr *)&connection->peer.address)) {
+        metric_add(&refused, 1);
         refuse(connection);
         return;
     }
+    metric_add(&accepted, 1);
     connection->is_admitted = true;
     if (host->is_tls_from_start) {
         connection->tls = tls_stream_accept(host->tls);

@@ -42,6 +42,7 @@ struct rpc_node {
     uint64_t retry_ms; /* not before this moment */
     struct random random;
     struct loop_timer ping;
+    uint64_t silence_max_ms;
 
     struct node_call *buckets[BUCKETS]; /* in flight, by request id */
     uint64_t request_next;
@@ -140,7 +141,7 @@ static void on_hello(struct rpc_wire *wire, const struct rpc_hello *hello)
     node->backoff_ms = 0;
     buffer_append(wire->port.output, buffer_view(&node->backlog));
     buffer_release(&node->backlog);
-    loop_timer_start(&node->ping, RPC_PING_INTERVAL_MS);
+    loop_timer_start(&node->ping, node->silence_max_ms / RPC_PINGS);
 }
 
 static void on_ping(struct loop_timer *timer)
@@ -149,7 +150,7 @@ static void on_ping(struct loop_timer *timer)
     struct rpc_frame frame = {.kind = RPC_FRAME_PING};
 
     rpc_wire_send(&node->session->wire, &frame);
-    loop_timer_start(timer, RPC_PING_INTERVAL_MS);
+    loop_timer_start(timer, node->silence_max_ms / RPC_PINGS);
 }
 
 static bool on_frame(struct rpc_wire *wire, const struct rpc_frame *frame, struct slice message,
@@ -182,7 +183,8 @@ static void *open_session(const struct session_port *port, void *context,
 
     session->node = context;
     session->node->session = session;
-    rpc_wire_init(&session->wire, port, &events, &session->node->hello);
+    rpc_wire_init(&session->wire, port, &events, &session->node->hello,
+                  session->node->silence_max_ms);
     *out_next = SESSION_READS_OCTETS;
     return session;
 }
@@ -422,6 +424,8 @@ enum status rpc_node_new(const struct rpc_node_options *options, struct rpc_node
         return status;
     }
     node->loop = options->loop;
+    node->silence_max_ms =
+        options->silence_max_ms > 0 ? options->silence_max_ms : RPC_SILENCE_MAX_MS;
     node->hello = (struct rpc_hello){RPC_VERSION, RPC_VERSION, options->node, options->cluster, 0};
     if (options->tls_name != NULL) {
         size_t size = strlen(options->tls_name) + 1;
@@ -430,7 +434,7 @@ enum status rpc_node_new(const struct rpc_node_options *options, struct rpc_node
     }
     node->protocol = (struct protocol){
         .name = "rpc",
-        .idle_timeout_ms = RPC_SILENCE_MAX_MS,
+        .idle_timeout_ms = node->silence_max_ms,
         .output_size_max = RPC_WIRE_OUTPUT_MAX,
         .open = open_session,
         .on_octets = on_octets,
@@ -442,8 +446,8 @@ enum status rpc_node_new(const struct rpc_node_options *options, struct rpc_node
         .protocol = &node->protocol,
         .tls = options->tls,
         .is_tls_from_start = options->tls != NULL,
-        .handshake_timeout_ms = RPC_SILENCE_MAX_MS,
-        .output_timeout_ms = RPC_SILENCE_MAX_MS,
+        .handshake_timeout_ms = node->silence_max_ms,
+        .output_timeout_ms = node->silence_max_ms,
         .on_gone = on_gone,
     };
     node->request_next = 1;

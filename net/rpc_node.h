@@ -17,6 +17,8 @@ struct rpc_node_options {
     struct tls_context *tls; /* with our certificate, and the authorities of theirs */
     const char *tls_name;    /* of the certificate; copied. NULL: any of the authorities' */
     bool is_plain_allowed;   /* without `tls` to an address that is not loopback */
+    uint64_t silence_max_ms; /* without a word from the node, pings unanswered; then the connection
+                                is broken. 0: 15 s */
 };
 
 /* INVALID: not an address. DENIED: plain is not allowed to there. */

@@ -206,7 +206,7 @@ static void *open_session(const struct session_port *port, void *context,
     struct server_session *session = NEW(struct server_session);
 
     session->server = context;
-    rpc_wire_init(&session->wire, port, &events, &session->server->hello);
+    rpc_wire_init(&session->wire, port, &events, &session->server->hello, RPC_SILENCE_MAX_MS);
     *out_next = SESSION_READS_OCTETS;
     return session;
 }

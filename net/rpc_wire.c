@@ -147,7 +147,7 @@ static bool complete(struct rpc_wire *wire, struct slice message)
     wire->octets = NULL;
     wire->has_header = wire->has_message = false;
     /* A frame, however small, is a sign of life. */
-    wire->port.set_idle_timeout(wire->port.connection, RPC_SILENCE_MAX_MS);
+    wire->port.set_idle_timeout(wire->port.connection, wire->silence_max_ms);
     return dispatch(wire, message, octets);
 }
 
@@ -191,11 +191,13 @@ bool rpc_wire_take(struct rpc_wire *wire, struct slice octets)
 /* ---- Beginning and end ---- */
 
 void rpc_wire_init(struct rpc_wire *wire, const struct session_port *port,
-                   const struct rpc_wire_events *events, const struct rpc_hello *hello)
+                   const struct rpc_wire_events *events, const struct rpc_hello *hello,
+                   uint64_t silence_max_ms)
 {
     struct rpc_frame frame = {.kind = RPC_FRAME_HELLO, .message_size = RPC_HELLO_SIZE};
 
-    *wire = (struct rpc_wire){.port = *port, .events = events, .hello = *hello};
+    *wire = (struct rpc_wire){
+        .port = *port, .events = events, .hello = *hello, .silence_max_ms = silence_max_ms};
     buffer_init(&wire->partial, RPC_MESSAGE_SIZE_MAX + RPC_FRAME_HEADER_SIZE);
     loop_timer_init(&wire->flush, port->loop, on_flush);
     char *message = rpc_wire_begin(wire, &frame);

@@ -9,8 +9,8 @@
 
 enum {
     RPC_WIRE_OUTPUT_MAX = 256 * 1024 * 1024, /* octets that a slow peer did not take yet */
-    RPC_PING_INTERVAL_MS = 5 * 1000,         /* the client's, when it hears nothing */
     RPC_SILENCE_MAX_MS = 15 * 1000,          /* after it a peer is dead */
+    RPC_PINGS = 3,                           /* of the client, in that time */
 };
 
 struct rpc_wire;
@@ -27,7 +27,8 @@ struct rpc_wire_events {
 struct rpc_wire {
     struct session_port port;
     const struct rpc_wire_events *events;
-    struct rpc_hello hello;  /* ours */
+    struct rpc_hello hello; /* ours */
+    uint64_t silence_max_ms;
     struct loop_timer flush; /* one write for all frames of a turn */
     struct buffer partial;   /* of a header or a message that did not come at once */
     struct rpc_frame frame;  /* whose parts are being taken */
@@ -40,9 +41,10 @@ struct rpc_wire {
     bool is_full;     /* a frame found no room: the peer is too slow */
 };
 
-/* Greets; `port` is copied. */
+/* Greets; `port` is copied. A peer that sends no frame for `silence_max_ms` is dead. */
 void rpc_wire_init(struct rpc_wire *wire, const struct session_port *port,
-                   const struct rpc_wire_events *events, const struct rpc_hello *hello);
+                   const struct rpc_wire_events *events, const struct rpc_hello *hello,
+                   uint64_t silence_max_ms);
 void rpc_wire_done(struct rpc_wire *wire);
 
 /* Takes all of `octets`. False: the peer broke the protocol, the connection ends. */

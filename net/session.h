@@ -51,7 +51,8 @@ struct session_port {
      * the session's functions. It may free the session: the last statement of a continuation. */
     void (*wake)(void *connection, enum session_next next);
     /* Sends what was appended outside of the session's functions, as an idling IMAP session does.
-     * It never frees the session. */
+     * It never frees the session. Who writes unasked looks at buffer_room() first: a peer that
+     * does not read makes no room. */
     void (*flush)(void *connection);
     /* How long the peer may stay silent from now on, in the phase that begins. */
     void (*set_idle_timeout)(void *connection, uint64_t timeout_ms);

@@ -61,7 +61,7 @@ static void read_all(struct reader *reader, struct loop *loop, struct slice byte
 
     *reader = (struct reader){.is_good = true};
     buffer_init(&reader->output, RPC_WIRE_OUTPUT_MAX);
-    rpc_wire_init(&reader->wire, &port, &events, &hello);
+    rpc_wire_init(&reader->wire, &port, &events, &hello, RPC_SILENCE_MAX_MS);
     while (bytes.size > 0 && reader->is_good) {
         reader->is_good = rpc_wire_take(&reader->wire, slice_prefix(bytes, piece_size));
         bytes = slice_skip(bytes, piece_size);

@@ -1,5 +1,6 @@
 /* net/connection.h and net/listener.h over real sockets: lines, octets, time, and clients that mean
  * no good. */
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -217,7 +218,6 @@ static void over_the_limit_of_an_address_comes_a_refusal(void **state)
     toy_expect_end(toy_connect(&server), "go away\r\n");
     toy_say(first, "END\r\n");
     toy_expect_end(first, "bye\r\n");
-    toy_expect(second, "");
     /* The first has left once the server saw its end: ask until then. */
     for (bool admitted = false; !admitted;) {
         int next = toy_connect(&server);
@@ -285,6 +285,53 @@ static void all_addresses_include_the_ipv4_one(void **state)
 
     toy_say(client, "PEER\r\nEND\r\n");
     toy_expect_end(client, "hello\r\n127.0.0.1 \r\nbye\r\n");
+    toy_close(&server, 1000);
+}
+
+/* Whom it cannot serve it lets go at once; who is served already notices nothing. */
+static void without_descriptors_service_goes_on(void **state)
+{
+    enum { CLIENTS = 20 };
+    struct toy_server server;
+    struct rlimit before;
+    int clients[CLIENTS];
+
+    toy_prepare(&server);
+    toy_open(&server);
+    int served = toy_connect(&server);
+
+    toy_expect(served, "hello\r\n");
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+        CHECK(clients[i] >= 0);
+    }
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+
+    CHECK(getpeername(served, (struct sockaddr *)&address, &size) == 0);
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    struct rlimit none = {(rlim_t)clients[CLIENTS - 1] + 1, before.rlim_max};
+
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        char octet = 0;
+
+        CHECK(connect(clients[i], (struct sockaddr *)&address, size) == 0);
+        assert_true(recv(clients[i], &octet, 1, 0) <= 0);
+        close(clients[i]);
+        toy_say(served, "ECHO 1\r\n");
+        toy_expect(served, "1\r\n");
+        clients[i] = dup(served); /* keeps the descriptor in use */
+    }
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    int again = toy_connect(&server);
+
+    toy_expect(again, "hello\r\n");
+    for (size_t i = 0; i < CLIENTS; i++) {
+        close(clients[i]);
+    }
+    close(again);
+    close(served);
     toy_close(&server, 1000);
 }
 
@@ -410,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_limit_of_all_counts_every_loop),
         cmocka_unit_test(a_port_in_use_and_an_address_that_is_none_are_told_apart),
         cmocka_unit_test(all_addresses_include_the_ipv4_one),
+        cmocka_unit_test(without_descriptors_service_goes_on),
         cmocka_unit_test(sessions_say_their_last_word_and_those_that_wait_first_finish),
         cmocka_unit_test(after_the_grace_all_are_closed),
         cmocka_unit_test(ten_thousand_that_never_end_a_line_do_not_stop_service),

@@ -1,4 +1,10 @@
 /* net/rpc.h between two loops of one process: who hears what, and who never hears anything. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "core/check.h"
 #include "core/memory.h"
 #include "tests/fakes/rpc_stage.h"
@@ -478,6 +484,80 @@ static void a_server_that_comes_back_is_found_again(void **state)
     stage_close(&stage);
 }
 
+/* Asks `node` instead of the stage's own. */
+static enum status ask_another(struct stage *stage, const struct rpc_node_options *options)
+{
+    struct asker asker = {.part = "echo"};
+    struct rpc_node *node = NULL;
+
+    assert_int_equal(rpc_node_new(options, &node), STATUS_OK);
+    rpc_channel_free(stage->directory);
+    stage->directory = rpc_node_channel_new(node, &aviso__directory__descriptor);
+    play(stage, &asker);
+    rpc_channel_free(stage->directory);
+    stage->directory = NULL;
+    rpc_node_free(node);
+    return asker.status;
+}
+
+static void a_client_without_a_certificate_is_not_served(void **state)
+{
+    struct stage stage;
+    struct tls_options nobody = {0};
+    struct tls_context *tls = NULL;
+    const char *fault = NULL;
+
+    stage_open(&stage);
+    assert_int_equal(tls_context_new(&nobody, &tls, &fault), STATUS_OK);
+    struct rpc_node_options options = {.loop = stage.client_loop,
+                                       .address = "127.0.0.1",
+                                       .port = rpc_server_port(stage.server),
+                                       .cluster = 4711,
+                                       .tls = tls};
+
+    assert_int_equal(ask_another(&stage, &options), STATUS_UNAVAILABLE);
+    stage_close(&stage);
+    tls_context_free(tls);
+    assert_int_equal(stage.served_count, 0);
+}
+
+static void a_node_of_another_cluster_is_not_asked(void **state)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    struct rpc_node_options options = {.loop = stage.client_loop,
+                                       .address = "127.0.0.1",
+                                       .port = rpc_server_port(stage.server),
+                                       .cluster = 1};
+
+    assert_int_equal(ask_another(&stage, &options), STATUS_UNAVAILABLE);
+    stage_close(&stage);
+    assert_int_equal(stage.served_count, 0);
+}
+
+/* The system accepts connections for it, and nobody ever reads them. */
+static void a_node_that_says_nothing_is_dead_before_the_deadline(void **state)
+{
+    struct stage stage;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int deaf = socket(AF_INET, SOCK_STREAM, 0);
+
+    CHECK(deaf >= 0 && bind(deaf, (struct sockaddr *)&address, size) == 0);
+    CHECK(listen(deaf, 5) == 0 && getsockname(deaf, (struct sockaddr *)&address, &size) == 0);
+    stage_open(&stage);
+    struct rpc_node_options options = {.loop = stage.client_loop,
+                                       .address = "127.0.0.1",
+                                       .port = ntohs(address.sin_port),
+                                       .cluster = 4711,
+                                       .silence_max_ms = 60};
+
+    assert_int_equal(ask_another(&stage, &options), STATUS_UNAVAILABLE);
+    stage_close(&stage);
+    close(deaf);
+}
+
 static void plain_is_refused_where_others_could_listen(void **state)
 {
     struct rpc_services services = {0};
@@ -517,12 +597,22 @@ int main(void)
         cmocka_unit_test(a_service_that_nobody_serves_is_unsupported),
         cmocka_unit_test(plain_is_refused_where_others_could_listen),
     };
-    const struct CMUnitTest remote[] = {TESTS_OF_ALL, TESTS_OF_CONNECTIONS};
+    const struct CMUnitTest tcp[] = {
+        TESTS_OF_ALL,
+        TESTS_OF_CONNECTIONS,
+        cmocka_unit_test(a_node_of_another_cluster_is_not_asked),
+        cmocka_unit_test(a_node_that_says_nothing_is_dead_before_the_deadline),
+    };
+    const struct CMUnitTest tls[] = {
+        TESTS_OF_ALL,
+        TESTS_OF_CONNECTIONS,
+        cmocka_unit_test(a_client_without_a_certificate_is_not_served),
+    };
     int failures = cmocka_run_group_tests_name("rpc, local", local, NULL, NULL);
 
     stage_carrier = STAGE_TCP;
-    failures += cmocka_run_group_tests_name("rpc, TCP", remote, NULL, NULL);
+    failures += cmocka_run_group_tests_name("rpc, TCP", tcp, NULL, NULL);
     stage_carrier = STAGE_TLS;
-    failures += cmocka_run_group_tests_name("rpc, TLS", remote, NULL, NULL);
+    failures += cmocka_run_group_tests_name("rpc, TLS", tls, NULL, NULL);
     return failures;
 }
