@@ -10,4 +10,7 @@
 /* Goes on from `crc`, the result for the octets before; 0 begins. */
 uint32_t crc32c(uint32_t crc, struct slice bytes);
 
+/* The same on any processor, eight octets a step. */
+uint32_t crc32c_portable(uint32_t crc, struct slice bytes);
+
 #endif
