@@ -221,7 +221,7 @@ void log_shard_prepend(struct log_shard *shard, uint64_t first, const struct log
 {
     struct log_location *old_items = shard->items;
     struct raft_term_run *old_runs = shard->runs;
-    struct log_location *rest = shard->items + shard->begin;
+    struct log_location *rest = shard->count > 0 ? shard->items + shard->begin : NULL;
     size_t rest_count = shard->count;
     size_t old_run_count = shard->run_count;
     struct raft_position last = shard->state.last;
@@ -260,7 +260,9 @@ uint32_t log_location_oldest(const struct log_location *items, size_t count, boo
 
 uint32_t log_shard_oldest_segment(const struct log_shard *shard)
 {
-    return log_location_oldest(shard->items + shard->begin, shard->count, !shard->has_carried);
+    return shard->count == 0 ? 0
+                             : log_location_oldest(shard->items + shard->begin, shard->count,
+                                                   !shard->has_carried);
 }
 
 size_t log_shard_memory(const struct log_shard *shard)
