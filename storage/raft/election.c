@@ -116,6 +116,7 @@ static void become_leader(struct raft *raft)
     raft->transfer_to = 0;
     raft->lease_given_up = false;
     raft_schedule_heartbeat(raft); /* the no-op tells of the new leader before */
+    raft->prefer_tries = 1;
     raft->prefer_at_ms = raft->now_ms + 2 * (uint64_t)raft->options.election_timeout_max_ms;
     raft->uncommitted_cost = raft_log_tail_cost(&raft->log, raft->commit_index, last_index);
     raft->term_first_index = last_index + 1;

@@ -72,6 +72,7 @@ struct raft {
     uint64_t heartbeat_at_ms;
     uint64_t transfer_to;
     uint64_t transfer_until_ms;
+    uint8_t prefer_tries;  /* transfers to one, in this term */
     uint64_t prefer_at_ms; /* look for a peer of higher priority then */
     bool lease_given_up;   /* TIMEOUT_NOW went out: a vote may pass the lease */
 

@@ -100,18 +100,29 @@ static uint64_t find_preferred(const struct raft *raft)
     return preferred;
 }
 
+/* Still leading after it tried: the other cannot take over, and proposals were refused meanwhile.
+ * So the next time comes later and later, up to 64 times. */
+static void look_for_preferred(struct raft *raft)
+{
+    uint64_t preferred = find_preferred(raft);
+
+    raft->prefer_at_ms =
+        raft->now_ms + ((uint64_t)raft->options.election_timeout_max_ms << raft->prefer_tries);
+    if (preferred != 0) {
+        if (raft->prefer_tries < 7) {
+            raft->prefer_tries++;
+        }
+        raft_transfer_begin(raft, preferred);
+    }
+}
+
 void raft_transfer_tick(struct raft *raft)
 {
     if (raft->transfer_to != 0 && raft->now_ms >= raft->transfer_until_ms) {
         raft->transfer_to = 0;
     }
     if (raft->transfer_to == 0 && raft->now_ms >= raft->prefer_at_ms) {
-        uint64_t preferred = find_preferred(raft);
-
-        raft->prefer_at_ms = raft->now_ms + 2 * (uint64_t)raft->options.election_timeout_max_ms;
-        if (preferred != 0) {
-            raft_transfer_begin(raft, preferred);
-        }
+        look_for_preferred(raft);
     }
 }
 

@@ -451,6 +451,41 @@ static void effects_merge_until_they_are_asked_for(void **state)
     one_free(&one);
 }
 
+/* ---- priorities ---- */
+
+static struct raft_configuration_at preferring_two;
+
+static void prefer_two(struct raft_options *options)
+{
+    preferring_two = options->configurations[0];
+    preferring_two.configuration.replicas[1].priority = 2;
+    options->configurations = &preferring_two;
+    options->check_quorum_off = true;
+}
+
+/* A preferred replica that does not take over is asked ever more seldom: each time costs the
+ * group's clients an election timeout. */
+static void a_preferred_replica_that_fails_is_asked_ever_more_seldom(void **state)
+{
+    struct one one = one_start(3, "", 0, 0, prefer_two);
+    uint64_t asked_at_ms[8] = {0};
+    size_t count = 0;
+
+    one_lead_committed(&one);
+    for (int i = 0; i < 4000 && count < COUNT_OF(asked_at_ms); i++) {
+        one_tick(&one, ONE_HEARTBEAT_MS);
+        if (one_sent(&one, RAFT_TIMEOUT_NOW, 2) != NULL) {
+            asked_at_ms[count++] = one.now_ms;
+        }
+        one_matched(&one, 2, 1);
+    }
+    assert_true(count >= 4);
+    for (size_t i = 2; i < count; i++) {
+        assert_true(asked_at_ms[i] - asked_at_ms[i - 1] > asked_at_ms[i - 1] - asked_at_ms[i - 2]);
+    }
+    one_free(&one);
+}
+
 /* ---- bounds ---- */
 
 /* A burst leaves no memory behind; and neither do many terms. */
@@ -571,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_fetch_that_fails_is_told_to_who_still_leads),
         cmocka_unit_test(a_snapshot_outlives_its_leader),
         cmocka_unit_test(effects_merge_until_they_are_asked_for),
+        cmocka_unit_test(a_preferred_replica_that_fails_is_asked_ever_more_seldom),
         cmocka_unit_test(an_idle_replica_is_small),
         cmocka_unit_test(a_log_tail_is_like_a_plain_array),
     };

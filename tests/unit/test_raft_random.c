@@ -12,7 +12,7 @@
 #include "tests/unit/raft_group.h"
 #include "tests/unit/unit.h"
 
-enum { SEEDS = 150, STEPS = 1500, NODES = 5 };
+enum { SEEDS = 300, STEPS = 1500, NODES = 5 };
 
 struct chaos {
     struct group group;
@@ -26,6 +26,9 @@ struct chaos {
     uint64_t persists_max; /* writes in a step */
     uint64_t disturb_percent;
     uint64_t read_percent;
+    uint64_t propose_percent;
+    bool small; /* three replicas, whose members never change */
+    bool bare;  /* without pre-vote and check-quorum: more elections, and no promise of progress */
 };
 
 static uint64_t one_of(struct chaos *chaos, const uint64_t choices[4])
@@ -40,13 +43,16 @@ static bool happens(struct chaos *chaos, uint64_t percent)
 
 static void choose_wildness(struct chaos *chaos)
 {
-    chaos->advance_ms_max = one_of(chaos, (const uint64_t[]){20, 60, 200, 600});
-    chaos->loss_percent = one_of(chaos, (const uint64_t[]){0, 2, 10, 30});
+    chaos->advance_ms_max = one_of(chaos, (const uint64_t[]){10, 40, 120, 300});
+    chaos->loss_percent = one_of(chaos, (const uint64_t[]){0, 1, 5, 20});
     chaos->double_percent = one_of(chaos, (const uint64_t[]){0, 5, 10, 25});
     chaos->moves_max = one_of(chaos, (const uint64_t[]){4, 8, 16, 30});
-    chaos->persists_max = one_of(chaos, (const uint64_t[]){2, 3, 5, 20});
-    chaos->disturb_percent = one_of(chaos, (const uint64_t[]){2, 5, 15, 30});
+    chaos->persists_max = one_of(chaos, (const uint64_t[]){2, 4, 8, 30});
+    chaos->disturb_percent = one_of(chaos, (const uint64_t[]){2, 5, 15, 40});
     chaos->read_percent = one_of(chaos, (const uint64_t[]){0, 5, 20, 50});
+    chaos->propose_percent = one_of(chaos, (const uint64_t[]){10, 30, 60, 100});
+    chaos->small = happens(chaos, 50);
+    chaos->bare = happens(chaos, 40);
 }
 
 static struct group_node *any_node(struct chaos *chaos)
@@ -68,7 +74,7 @@ static void begin(struct chaos *chaos, uint64_t seed)
 
         assert_int_equal(raft_configuration_put(&first.configuration, replica), STATUS_OK);
     }
-    for (uint64_t id = 1; id <= NODES; id++) {
+    for (uint64_t id = 1; id <= (chaos->small ? 3 : NODES); id++) {
         struct raft_options options = {.id = id,
                                        .generation = 1,
                                        .seed = seed * 100 + id,
@@ -78,6 +84,8 @@ static void begin(struct chaos *chaos, uint64_t seed)
                                        .inflight_messages_max = 4,
                                        .uncommitted_bytes_max = 2000,
                                        .promote_lag_max = 5,
+                                       .pre_vote_off = chaos->bare,
+                                       .check_quorum_off = chaos->bare,
                                        .lease_reads = seed % 4 == 1};
         struct group_log disk = {.configuration = id <= 3 ? first.configuration
                                                           : (struct raft_configuration){0}};
@@ -95,7 +103,7 @@ static void change_members(struct chaos *chaos, struct group_node *node)
                                    .parts = random_below(&chaos->random, 2) == 0 ? RAFT_VOTER
                                                                                  : RAFT_LEARNER};
 
-    if (raft_configuration_is_joint(&wished)) {
+    if (raft_configuration_is_joint(&wished) || chaos->small) {
         return;
     }
     if (random_below(&chaos->random, 3) == 0 && wished.count > 1) {
@@ -193,7 +201,9 @@ static void move_messages(struct chaos *chaos)
 {
     struct group *group = &chaos->group;
 
-    for (uint64_t i = random_below(&chaos->random, chaos->moves_max); i > 0; i--) {
+    uint64_t moves = random_below(&chaos->random, chaos->moves_max) + group->messages.count / 4;
+
+    for (uint64_t i = moves; i > 0; i--) {
         size_t window = group->messages.count < 8 ? group->messages.count : 8;
         size_t index;
 
@@ -228,7 +238,7 @@ static void chaos_step(struct chaos *chaos)
         return;
     }
     if (node->raft == NULL) {
-        if (random_below(&chaos->random, 10) == 0) {
+        if (happens(chaos, 20)) {
             group_restart(group, node);
         }
         return;
@@ -237,7 +247,7 @@ static void chaos_step(struct chaos *chaos)
         group_persist(group, node);
     }
     handle_snapshot(chaos, node);
-    if (leader != NULL && group->broken == NULL) {
+    if (leader != NULL && group->broken == NULL && happens(chaos, chaos->propose_percent)) {
         char text[GROUP_TEXT_SIZE];
 
         snprintf(text, sizeof(text), "p%llu", (unsigned long long)++chaos->proposals);
@@ -316,7 +326,7 @@ static const char *run(uint64_t seed)
             group_check_logs(&chaos.group);
         }
     }
-    if (chaos.group.broken == NULL) {
+    if (chaos.group.broken == NULL && !chaos.bare) {
         heals(&chaos);
         group_check_logs(&chaos.group);
     }
