@@ -87,7 +87,8 @@ struct log_options {
  * a failure of the open, see above. */
 NODISCARD enum status log_open(const struct log_options *options, struct log **out_log);
 
-/* Every submission must be completed. Writes the last mark; syncs nothing else. Accepts NULL. */
+/* Writes the last mark, and syncs nothing. What is not completed is never touched again: its owner
+ * frees it after this. Accepts NULL. */
 void log_close(struct log *log);
 
 struct log_entry {
@@ -124,7 +125,7 @@ struct log_append {
 NODISCARD enum status log_submit(struct log *log, struct log_append *append);
 
 /* The writer's four. Hands everything pending to the files, by one write a segment. AGAIN: nothing
- * was pending. NO_SPACE, IO_ERROR: as above; those that failed are completed. */
+ * was pending. NO_SPACE, IO_ERROR: as above; what failed is completed by the next log_sync(). */
 NODISCARD enum status log_write(struct log *log);
 
 /* Makes everything written durable, by one fdatasync, and only then gives old segments back. OK

@@ -13,7 +13,7 @@
 #include "core/random.h"
 #include "tests/unit/unit.h"
 
-enum { SHARDS = 4, ROUNDS = 300, PAYLOAD_SIZE_MAX = 2000 };
+enum { SHARDS = 4, ROUNDS = 100, PAYLOAD_SIZE_MAX = 2000 };
 
 struct acknowledgement {
     uint64_t shard;
