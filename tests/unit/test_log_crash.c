@@ -253,6 +253,7 @@ static void a_stale_or_broken_submission_is_refused(void **state)
         assert_int_equal(append_one(stage.log, &append, i), STATUS_OK);
         assert_int_equal(flush(stage.log, &append), STATUS_OK);
     }
+    assert_int_equal(log_compact(stage.log, 7, 3, 2), STATUS_INVALID);
     assert_int_equal(log_compact(stage.log, 7, 3, 3), STATUS_OK);
     assert_int_equal(flush(stage.log, NULL), STATUS_OK);
     assert_int_equal(append_one(stage.log, &append, 5), STATUS_INVALID);
