@@ -22,6 +22,10 @@ void connection_flush(struct connection *connection)
         connection->sent_ms = loop_now_ms(connection->host->loop);
         connection->unsent_size = transport_unsent_size(&connection->transport);
     }
+    if (!connection->is_pumping && connection->output.size == 0 &&
+        connection->output.capacity > 0) {
+        loop_take_back(connection->host->loop, &connection->output);
+    }
 }
 
 /* ---- Serving: each of these moves the session on, or says that it waits ---- */
@@ -193,9 +197,6 @@ void connection_pump(struct connection *connection)
     if (connection->transport.is_broken) {
         connection_close(connection);
         return;
-    }
-    if (connection->output.size == 0 && connection->output.capacity > 0) {
-        loop_take_back(connection->host->loop, &connection->output);
     }
     transport_want_input(&connection->transport,
                          connection->phase == SERVING && is_reading(connection) &&

@@ -136,6 +136,9 @@ enum status tls_make_self_signed(const char *const *names, size_t name_count,
 
     if (status == STATUS_OK) {
         status = write_certificate(certificate, certificate_path);
+        if (status != STATUS_OK) {
+            unlink(key_path); /* a key without its certificate would be in the way next time */
+        }
     }
     X509_free(certificate);
     EVP_PKEY_free(key);

@@ -385,6 +385,18 @@ static void two_streams_of_ours_understand_each_other(void **state)
     tls_context_free(client_context);
 }
 
+/* The key that was written first must not stay behind. */
+static void a_certificate_that_cannot_be_written_leaves_no_key(void **state)
+{
+    const char *names[] = {"mail.example.org"};
+    char alone_path[80];
+
+    snprintf(alone_path, sizeof(alone_path), "%s.alone", key_path);
+    assert_int_equal(tls_make_self_signed(names, 1, "/nonexistent/certificate", alone_path),
+                     STATUS_IO_ERROR);
+    assert_int_equal(access(alone_path, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_reload_changes_the_certificate_of_new_handshakes),
         cmocka_unit_test(a_reload_that_fails_changes_nothing),
         cmocka_unit_test(a_made_key_is_its_owners_alone_and_is_never_written_over),
+        cmocka_unit_test(a_certificate_that_cannot_be_written_leaves_no_key),
         cmocka_unit_test(two_streams_of_ours_understand_each_other),
     };
 
