@@ -17,6 +17,7 @@ enum {
     WORKERS_MAX = 16,
     READ_QUEUE_MAX = 10000,
     SEGMENTS_MAX = 8,
+    SEGMENT_SIZE_LEAST = 4 * 1024 * 1024, /* octets: half of it holds the largest submission */
     CARE_INTERVAL_MS = 2000,
 };
 
@@ -215,6 +216,7 @@ static void open_shards(struct node *node)
             .writer = node->writer,
             .workers = node->workers,
             .waiting_size_max = node->options.waiting_size_max,
+            .write_size_max = node->options.log_segment_size / 4,
             .uid_cache_size_max = node->options.uid_cache_size_max,
         };
 
@@ -273,6 +275,9 @@ static struct node_options with_defaults(const struct node_options *given)
     set_default(&options.worker_count, core_count, WORKERS_MAX);
     set_default(&options.read_queue_max, READ_QUEUE_MAX, SIZE_MAX);
     set_default(&options.log_segments_max, SEGMENTS_MAX, SIZE_MAX);
+    if (options.log_segment_size != 0 && options.log_segment_size < SEGMENT_SIZE_LEAST) {
+        options.log_segment_size = SEGMENT_SIZE_LEAST;
+    }
     return options;
 }
 

@@ -30,7 +30,7 @@ struct node_options {
     size_t write_buffer_size;  /* octets of a memtable; two at most [64 MiB] */
     size_t blob_size_min;      /* octets of a value that is kept outside of the tree [8 KiB] */
     size_t log_cache_size;     /* octets of the log in memory [64 MiB] */
-    uint32_t log_segment_size; /* octets of a segment file [64 MiB] */
+    uint32_t log_segment_size; /* octets of a segment file, 4 MiB at least [64 MiB] */
     size_t log_segments_max;   /* segments over which the state is flushed, to give some back [8] */
     size_t waiting_size_max;   /* octets of waiting proposals of one shard [16 MiB] */
     size_t uid_cache_size_max; /* octets of UID sets of one shard [8 MiB] */

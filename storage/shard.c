@@ -10,12 +10,12 @@
 #include "storage/shard_parts.h"
 
 enum {
-    WRITE_ENTRIES_MAX = 1024,         /* of one submission to the log */
-    WRITE_SIZE_MAX = 8 * 1024 * 1024, /* octets of one */
+    WRITE_ENTRIES_MAX = 1024, /* of one submission to the log */
     CARE_INTERVAL_MS = 5000,
 };
 
 #define WAITING_SIZE_MAX   ((size_t)16 * 1024 * 1024)
+#define WRITE_SIZE_MAX     ((size_t)8 * 1024 * 1024)
 #define UID_CACHE_SIZE_MAX ((size_t)8 * 1024 * 1024)
 
 /* A submission to the log. */
@@ -104,11 +104,15 @@ static size_t take_collected(struct shard *shard, struct proposal_list *out_list
     size_t size = 0;
 
     proposal_list_init(out_list);
-    while (shard->collected.first != NULL && count < WRITE_ENTRIES_MAX && size < WRITE_SIZE_MAX) {
-        struct proposal *proposal = proposal_list_take(&shard->collected);
+    while (shard->collected.first != NULL && count < WRITE_ENTRIES_MAX) {
+        struct proposal *proposal = shard->collected.first;
 
+        if (count > 0 && size + weight(proposal) > shard->options.write_size_max) {
+            break;
+        }
+        proposal_list_take(&shard->collected);
         sizes[count++] = (uint32_t)proposal->payload.size;
-        size += proposal->payload.size;
+        size += weight(proposal);
         proposal_list_add(out_list, proposal);
     }
     return count;
@@ -373,6 +377,9 @@ static struct shard *make(const struct shard_options *options, const struct shar
     shard->options = *options;
     if (shard->options.waiting_size_max == 0) {
         shard->options.waiting_size_max = WAITING_SIZE_MAX;
+    }
+    if (shard->options.write_size_max == 0) {
+        shard->options.write_size_max = WRITE_SIZE_MAX;
     }
     if (shard->options.uid_cache_size_max == 0) {
         shard->options.uid_cache_size_max = UID_CACHE_SIZE_MAX;

@@ -37,6 +37,8 @@ struct shard_options {
     struct log_writer *writer;
     struct worker_pool *workers;
     size_t waiting_size_max;   /* octets of proposals not answered yet; over it BUSY [16 MiB] */
+    size_t write_size_max;     /* octets of one submission to the log, which takes half a segment
+                                  at most; one entry always goes [8 MiB] */
     size_t uid_cache_size_max; /* octets of UID sets [8 MiB] */
 };
 

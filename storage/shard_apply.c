@@ -98,6 +98,7 @@ static void set_no_space(struct shard *shard)
         log_warning("shard.no_space", log_number("shard", shard->options.id));
         shard->status = STATUS_NO_SPACE;
     }
+    loop_timer_start(&shard->care, SHARD_RETRY_MS);
 }
 
 static void clear_no_space(struct shard *shard)
@@ -105,6 +106,7 @@ static void clear_no_space(struct shard *shard)
     if (shard->status == STATUS_NO_SPACE) {
         log_info("shard.space_again", log_number("shard", shard->options.id));
         shard->status = STATUS_OK;
+        loop_timer_start(&shard->care, SHARD_RETRY_MS);
     }
 }
 
@@ -121,9 +123,9 @@ static bool apply_batch(struct shard *shard)
         apply_abandon(shard->apply);
     }
     if (status == STATUS_OK) {
+        clear_no_space(shard);
         answer(shard, &applied);
         apply_settle(shard->apply);
-        clear_no_space(shard);
         return true;
     }
     put_back(shard, &applied);

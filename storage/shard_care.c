@@ -4,7 +4,7 @@
 #include "storage/crash_point.h"
 #include "storage/shard_parts.h"
 
-enum { CARE_INTERVAL_MS = 5000, RETRY_INTERVAL_MS = 1000 };
+enum { CARE_INTERVAL_MS = 5000 };
 
 static void on_step(void *context, enum status status, struct slice reply)
 {
@@ -32,8 +32,7 @@ void shard_on_care(struct loop_timer *timer)
     struct shard *shard = CONTAINER_OF(timer, struct shard, care);
 
     if (shard->status == STATUS_NO_SPACE) {
-        shard_apply_soon(shard);
-        loop_timer_start(timer, RETRY_INTERVAL_MS);
+        shard_apply_soon(shard); /* sets the timer again, if it is still full */
         return;
     }
     if (!shard->step_in_flight && apply_wants_trim(shard->apply, clock_wall_ms())) {

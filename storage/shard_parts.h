@@ -7,6 +7,8 @@
 #include "storage/shard.h"
 #include "storage/watches.h"
 
+enum { SHARD_RETRY_MS = 250 /* between two tries to write to a full disk */ };
+
 /* One command on its way; in one list at a time. */
 struct proposal {
     struct proposal *next;

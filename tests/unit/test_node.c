@@ -4,6 +4,7 @@
  * Nodes live in child processes only, so that every fork begins without threads. A child says what
  * was acknowledged on a pipe, a line each. */
 #include <ftw.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include "core/clock.h"
 #include "core/number.h"
 #include "mail/uid_set.h"
+#include "proto/watch.pb-c.h"
 #include "router/mailbox_client.h"
 #include "storage/crash_point.h"
 #include "storage/node.h"
@@ -388,6 +390,182 @@ static void nothing_acknowledged_is_lost_wherever_the_process_ends(void **state)
     end();
 }
 
+/* ---- Large mailboxes and watches ---- */
+
+static void deliver_many(struct node_client *client, uint64_t account, size_t count)
+{
+    Aviso__DeliverRequest request = AVISO__DELIVER_REQUEST__INIT;
+    Aviso__DeliverRecipient recipient = AVISO__DELIVER_RECIPIENT__INIT;
+    Aviso__DeliverRecipient *recipients[1000];
+
+    for (size_t index = 0; index < count; index++) {
+        recipients[index] = &recipient;
+    }
+    recipient.account = account;
+    request.request_id = node_client_id(client);
+    request.recipients = recipients;
+    request.n_recipients = count;
+    request.header_frame_size = 4;
+    EXPECT(node_client_call(client, shards[0], "Deliver", &request.base, SLICE("head")) != NULL);
+}
+
+static uint32_t count_uids(struct node_client *client, uint64_t account)
+{
+    Aviso__OpenMailboxRequest request = AVISO__OPEN_MAILBOX_REQUEST__INIT;
+    struct uid_set *uids = uid_set_new();
+
+    request.account = account;
+    request.name = wire_from_slice(SLICE("INBOX"));
+    const Aviso__OpenMailboxReply *reply =
+        node_client_call(client, shards[0], "OpenMailbox", &request.base, (struct slice){0});
+
+    EXPECT(reply != NULL);
+    EXPECT(uid_set_decode(slice_from_wire(reply->uids), uids) == STATUS_OK);
+    uint32_t count = uid_set_count(uids);
+
+    EXPECT(count == reply->record->message_count);
+    EXPECT(reply->first_unseen == 1);
+    uid_set_free(uids);
+    return count;
+}
+
+static size_t count_rows(struct node_client *client, uint64_t account)
+{
+    Aviso__GetRowsRequest request = AVISO__GET_ROWS_REQUEST__INIT;
+    size_t count = 0;
+    uint32_t from = 1;
+
+    while (from != 0) {
+        struct uid_set *uids = uid_set_new();
+        struct buffer octets;
+
+        uid_set_add_range(uids, from, UINT32_MAX);
+        buffer_init(&octets, 100);
+        uid_set_encode(uids, &octets);
+        request.account = account;
+        request.mailbox = 1;
+        request.uids = wire_from_slice(buffer_view(&octets));
+        request.parts = ROW_HEADER;
+        request.count_max = 700;
+        const Aviso__GetRowsReply *reply =
+            node_client_call(client, shards[0], "GetRows", &request.base, (struct slice){0});
+
+        EXPECT(reply != NULL && reply->n_rows <= 700);
+        for (size_t index = 0; index < reply->n_rows; index++) {
+            EXPECT(reply->rows[index]->uid == ++count);
+        }
+        from = reply->more_from;
+        buffer_done(&octets);
+        uid_set_free(uids);
+    }
+    return count;
+}
+
+struct listener {
+    struct rpc_call call; /* the first */
+    struct loop_message message;
+    struct node_client *client;
+    ProtobufCService *channel;
+    uint64_t account;
+    uint64_t modseq;
+    bool ended;
+    sem_t heard;
+};
+
+static void on_event(const Aviso__WatchEvent *event, void *context)
+{
+    struct listener *listener = context;
+
+    if (event != NULL) {
+        listener->modseq = event->modseq;
+    } else {
+        listener->ended = true;
+    }
+    sem_post(&listener->heard);
+}
+
+static void listen_to(struct loop_message *message)
+{
+    struct listener *listener = CONTAINER_OF(message, struct listener, message);
+    Aviso__WatchRequest request = AVISO__WATCH_REQUEST__INIT;
+
+    request.account = listener->account;
+    rpc_call_init(&listener->call, shards[0]);
+    aviso__watches__watch(listener->channel, &request, on_event, listener);
+}
+
+static void stop_listening(struct loop_message *message)
+{
+    struct listener *listener = CONTAINER_OF(message, struct listener, message);
+
+    rpc_call_cancel(&listener->call);
+    rpc_channel_free(listener->channel);
+    sem_post(&listener->heard);
+}
+
+/* Hears the present modseq, then that of a delivery. */
+static void watch_account(struct node *node, struct node_client *client, uint64_t account)
+{
+    struct listener listener = {
+        .message = {.run = listen_to},
+        .client = client,
+        .channel =
+            rpc_local_channel_new(client->loop, &aviso__watches__descriptor, node_services(node)),
+        .account = account,
+    };
+
+    sem_init(&listener.heard, 0, 0);
+    loop_post(client->loop, &listener.message);
+    sem_wait(&listener.heard);
+    uint64_t before = listener.modseq;
+
+    EXPECT(before > 0 && !listener.ended);
+    deliver_many(client, account, 1);
+    sem_wait(&listener.heard);
+    EXPECT(listener.modseq == before + 1 && !listener.ended);
+    listener.message.run = stop_listening;
+    loop_post(client->loop, &listener.message);
+    sem_wait(&listener.heard);
+    sem_destroy(&listener.heard);
+}
+
+static void read_much(const struct record *record, int output, const char *crash_at, uint64_t nth)
+{
+    struct node *node = open_node();
+    struct node_client client;
+    struct shard_state shard_now;
+    uint64_t account = record->accounts[0];
+    uint32_t expected = 0;
+
+    EXPECT(node != NULL);
+    node_client_open(&client, node_services(node));
+    for (int round = 0; round < 3; round++) {
+        deliver_many(&client, account, 1000);
+        expected += 1000;
+        EXPECT(count_uids(&client, account) == expected); /* by a worker, then from the cache */
+        EXPECT(count_uids(&client, account) == expected);
+    }
+    EXPECT(node_shard_state(node, 0, &shard_now) && shard_now.uid_cache_size > 0);
+    EXPECT(count_rows(&client, account) == expected);
+    EXPECT(node_flush(node) == STATUS_OK);
+    watch_account(node, &client, account);
+    EXPECT(count_uids(&client, account) == expected + 1);
+    node_client_close(&client);
+    node_stop(node);
+    node_close(node);
+    _exit(0);
+}
+
+static void large_mailboxes_are_read_whole_and_changes_are_heard(void **state)
+{
+    struct record record;
+
+    begin(&record);
+    assert_int_equal(run_child(&record, live, NULL, 0), 0);
+    assert_int_equal(run_child(&record, read_much, NULL, 0), 0);
+    end();
+}
+
 static void hold(const struct record *record, int output, const char *crash_at, uint64_t nth)
 {
     struct node *node = open_node();
@@ -459,6 +637,7 @@ int main(int argument_count, char **arguments)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_remembers_over_an_orderly_stop),
         cmocka_unit_test(nothing_acknowledged_is_lost_wherever_the_process_ends),
+        cmocka_unit_test(large_mailboxes_are_read_whole_and_changes_are_heard),
         cmocka_unit_test(two_processes_cannot_have_one_folder),
         cmocka_unit_test(a_folder_of_a_newer_version_or_a_damaged_one_is_refused),
     };
