@@ -123,6 +123,8 @@ void uid_set_subtract(struct uid_set *set, const struct uid_set *other)
     roaring_bitmap_andnot_inplace(set->bitmap, other->bitmap);
 }
 
+enum { RUN_STEPS = 32 };
+
 /* The last member of the run that begins at `first`: members up to some UID are as many as UIDs for
  * as long as the run lasts, so it ends where a doubling and then a halving search says. */
 static uint32_t end_of_run(const roaring_bitmap_t *bitmap, uint32_t first)
@@ -159,7 +161,16 @@ bool uid_set_run(const struct uid_set *set, uint32_t from, uint32_t *out_first, 
         return false;
     }
     *out_first = iterator.current_value;
-    *out_last = end_of_run(set->bitmap, *out_first);
+    *out_last = iterator.current_value;
+    /* Most runs are short, and a few steps are cheaper than one rank. */
+    for (size_t i = 0; i < RUN_STEPS; i++) {
+        if (!roaring_advance_uint32_iterator(&iterator) ||
+            iterator.current_value != *out_last + 1) {
+            return true;
+        }
+        *out_last = iterator.current_value;
+    }
+    *out_last = end_of_run(set->bitmap, *out_last);
     return true;
 }
 

@@ -133,10 +133,12 @@ static enum session_next answer(struct imap_session *session)
 
 void imap_search_found(struct searching *searching, const struct message_row *row)
 {
-    if (uid_set_count(searching->found) == 0 || row->uid < uid_set_first(searching->found)) {
+    if (searching->lowest_uid == 0 || row->uid < searching->lowest_uid) {
+        searching->lowest_uid = row->uid;
         searching->lowest_modseq = row->modseq;
     }
-    if (row->uid > uid_set_last(searching->found)) {
+    if (row->uid > searching->highest_uid) {
+        searching->highest_uid = row->uid;
         searching->highest_modseq = row->modseq;
     }
     uid_set_add(searching->found, row->uid);

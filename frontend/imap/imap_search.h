@@ -16,8 +16,10 @@ struct searching {
     struct uid_set *uids;      /* to ask for in this round */
     struct uid_set *undecided; /* for the next one */
     struct uid_set *found;
-    uint64_t modseq; /* the highest of what was found; of its lowest and its highest UID */
+    uint64_t modseq;     /* the highest of what was found */
+    uint32_t lowest_uid; /* of what was found, and its modseq */
     uint64_t lowest_modseq;
+    uint32_t highest_uid;
     uint64_t highest_modseq;
     struct imap_cursor said;
     struct arena row_arena;

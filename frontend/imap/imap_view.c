@@ -13,6 +13,7 @@ struct imap_view *imap_view_new(struct slice name, const struct mailbox_opening 
     view->uid_validity = opening->record.uid_validity;
     view->is_read_only = is_read_only;
     view->uids = uid_set_copy(opening->uids);
+    view->numbered = NEW(struct imap_numbered_run);
     view->vanished = uid_set_new();
     view->recent = uid_set_new();
     view->modseq = opening->record.modseq;
@@ -29,6 +30,7 @@ void imap_view_free(struct imap_view *view)
         return;
     }
     uid_set_free(view->uids);
+    memory_free(view->numbered);
     uid_set_free(view->vanished);
     uid_set_free(view->recent);
     buffer_done(&view->name);
@@ -42,7 +44,32 @@ uint32_t imap_view_count(const struct imap_view *view)
 
 uint32_t imap_view_number(const struct imap_view *view, uint32_t uid)
 {
-    return uid_set_contains(view->uids, uid) ? uid_set_rank(view->uids, uid) : 0;
+    struct imap_numbered_run *run = view->numbered;
+    struct imap_numbered_run next;
+
+    if (uid >= run->first && uid <= run->last) {
+        return run->number + (uid - run->first);
+    }
+    if (!uid_set_contains(view->uids, uid)) {
+        return 0;
+    }
+    bool follows = run->last > 0 && uid > run->last &&
+                   uid_set_run(view->uids, run->last + 1, &next.first, &next.last) &&
+                   uid >= next.first && uid <= next.last;
+
+    if (follows) {
+        next.number = run->number + (run->last - run->first) + 1;
+    } else {
+        (void)uid_set_run(view->uids, uid, &next.first, &next.last);
+        next.number = uid_set_rank(view->uids, uid);
+    }
+    *run = next;
+    return run->number + (uid - run->first);
+}
+
+static void forget_numbers(struct imap_view *view)
+{
+    *view->numbered = (struct imap_numbered_run){0};
 }
 
 bool imap_view_is_recent(const struct imap_view *view, uint32_t uid)
@@ -78,6 +105,7 @@ void imap_view_note_vanished(struct imap_view *view, const struct uid_set *uids)
 
 void imap_view_forget_vanished(struct imap_view *view)
 {
+    forget_numbers(view);
     uid_set_subtract(view->uids, view->vanished);
     uid_set_subtract(view->recent, view->vanished);
     uid_set_free(view->vanished);
@@ -89,6 +117,7 @@ bool imap_view_add(struct imap_view *view, uint32_t uid)
     if (uid_set_contains(view->uids, uid)) {
         return false;
     }
+    forget_numbers(view);
     uid_set_add(view->uids, uid);
     view->uid_next = uid >= view->uid_next ? uid + 1 : view->uid_next;
     return true;

@@ -15,7 +15,14 @@ struct imap_view {
     struct buffer name; /* as it was when it was selected */
     uint32_t uid_validity;
     bool is_read_only;
-    struct uid_set *uids;     /* what the client knows of; some may have vanished */
+    struct uid_set *uids; /* what the client knows of; some may have vanished */
+    /* The run of `uids` that was numbered last: rows are said in order, and counting ranks anew for
+     * each would be the most of the work. Empty after every change of `uids`. */
+    struct imap_numbered_run {
+        uint32_t first;
+        uint32_t last;   /* 0: none */
+        uint32_t number; /* of the first */
+    } * numbered;
     struct uid_set *vanished; /* gone, and the client does not know it yet */
     struct uid_set *recent;   /* \Recent in this session */
     uint64_t modseq;          /* changes up to here are noted */

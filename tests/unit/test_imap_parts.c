@@ -111,6 +111,31 @@ static void what_vanished_is_counted_until_it_is_told(void **state)
     imap_view_free(view);
 }
 
+static void numbers_are_ranks_in_any_order_of_asking(void **state)
+{
+    struct imap_view *view = view_of(1, 3000);
+    struct uid_set *gone = uid_set_new();
+
+    for (uint32_t uid = 7; uid <= 3000; uid += uid % 100 == 0 ? 1 : 7) {
+        uid_set_add(gone, uid);
+    }
+    imap_view_note_vanished(view, gone);
+    imap_view_forget_vanished(view);
+    for (uint32_t step = 1; step < 40; step += 3) {
+        for (uint32_t i = 0; i < 3000; i++) {
+            uint32_t uid = 1 + i * step % 3000;
+            bool is_there = uid_set_contains(view->uids, uid);
+
+            assert_int_equal(imap_view_number(view, uid),
+                             is_there ? uid_set_rank(view->uids, uid) : 0);
+        }
+    }
+    assert_true(imap_view_add(view, 3001));
+    assert_int_equal(imap_view_number(view, 3001), imap_view_count(view));
+    uid_set_free(gone);
+    imap_view_free(view);
+}
+
 static void arrivals_are_added_once_and_claimed_by_range(void **state)
 {
     struct imap_view *view = view_of(1, 2);
@@ -270,6 +295,7 @@ int main(void)
         cmocka_unit_test(inbox_is_found_in_any_case_and_nothing_else),
         cmocka_unit_test(hostile_patterns_take_linear_time),
         cmocka_unit_test(what_vanished_is_counted_until_it_is_told),
+        cmocka_unit_test(numbers_are_ranks_in_any_order_of_asking),
         cmocka_unit_test(arrivals_are_added_once_and_claimed_by_range),
         cmocka_unit_test(own_writes_leave_no_gap_or_are_looked_into),
         cmocka_unit_test(ranges_are_cut_over_header_and_body),
