@@ -241,15 +241,17 @@ static void on_stop(struct loop_message *message)
 /* ---- The listener ---- */
 
 static void arm_init(struct arm *arm, struct listener *listener,
-                     const struct listener_options *options, struct loop *loop, int descriptor)
+                     const struct listener_options *options, size_t index, int descriptor)
 {
+    struct loop *loop = options->loops[index];
+
     arm->listener = listener;
     arm->socket = descriptor;
     arm->begin.run = on_begin;
     arm->stop.run = on_stop;
     arm->host = (struct connection_host){
         .loop = loop,
-        .protocol = options->protocol,
+        .protocol = options->protocols != NULL ? options->protocols[index] : options->protocol,
         .tls = options->tls,
         .is_tls_from_start = options->is_tls_from_start,
         .handshake_timeout_ms = options->handshake_timeout_ms > 0 ? options->handshake_timeout_ms
@@ -310,7 +312,7 @@ enum status listener_open(const struct listener_options *options, struct listene
     listener->arms = memory_zeroed(options->loop_count * sizeof(*listener->arms));
     atomic_init(&listener->arms_left, options->loop_count);
     for (size_t i = 0; i < options->loop_count; i++) {
-        arm_init(&listener->arms[i], listener, options, options->loops[i], sockets[i]);
+        arm_init(&listener->arms[i], listener, options, i, sockets[i]);
         loop_post(options->loops[i], &listener->arms[i].begin);
     }
     memory_free(sockets);

@@ -20,8 +20,9 @@ struct listener_options {
     uint16_t port;       /* 0: any that is free */
     struct loop *const *loops;
     size_t loop_count;
-    const struct protocol *protocol;
-    struct tls_context *tls; /* for STARTTLS, or from the start; NULL: none */
+    const struct protocol *protocol;         /* of all loops, unless */
+    const struct protocol *const *protocols; /* there is one for each; else NULL */
+    struct tls_context *tls;                 /* for STARTTLS, or from the start; NULL: none */
     bool is_tls_from_start;
     struct accept_limiter *limiter; /* NULL: no limits */
     struct slice refusal; /* the protocol's line for who comes over a limit: "421 ...\r\n" */
@@ -41,7 +42,7 @@ uint16_t listener_port(const struct listener *listener);
 
 /* Closes the sockets, lets each session say its last word, and after `grace_ms` closes what is
  * left. Then `done` is posted to `loop`, and nothing of the listener runs any more. From any
- * thread, once; its loops run until then. */
+ * thread, once. */
 void listener_stop(struct listener *listener, uint64_t grace_ms, struct loop *loop,
                    struct loop_message *done);
 
