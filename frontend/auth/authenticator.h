@@ -29,6 +29,9 @@ struct auth_shared *auth_shared_new(const struct auth_options *options);
 /* After all its authenticators. */
 void auth_shared_free(struct auth_shared *shared);
 
+/* The workers that compute hashes, for who sets passwords. */
+struct worker_pool *auth_shared_hashers(struct auth_shared *shared);
+
 /* For sessions on the loop of `router`. */
 struct authenticator *authenticator_new(struct auth_shared *shared, struct router *router);
 void authenticator_free(struct authenticator *authenticator);
