@@ -42,7 +42,7 @@ uint16_t listener_port(const struct listener *listener);
 
 /* Closes the sockets, lets each session say its last word, and after `grace_ms` closes what is
  * left. Then `done` is posted to `loop`, and nothing of the listener runs any more. From any
- * thread, once. */
+ * thread, once; its loops run until then. */
 void listener_stop(struct listener *listener, uint64_t grace_ms, struct loop *loop,
                    struct loop_message *done);
 
