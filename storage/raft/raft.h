@@ -137,7 +137,8 @@ enum raft_event_kind {
     /* For `peer`: could not be made or handed over; 0: could not be fetched. NOT_FOUND: nobody
      * waits. What is being installed cannot fail but by a stop of the replica. */
     RAFT_SNAPSHOT_FAILED,
-    /* The log has let go of all up to `index`. INVALID: that is not applied. */
+    /* The log has let go of all up to `index`. INVALID: that is not applied. Costs as much as there
+     * are entries left, so in large steps. */
     RAFT_COMPACTED,
     /* Something for `peer` was dropped: probe before sending more. */
     RAFT_PEER_UNREACHABLE,
@@ -181,8 +182,9 @@ enum raft_snapshot_act {
     /* From `peer`: pull the files of this offer beside the state, then FETCHED or FAILED. Replaces
      * a fetch that goes on. */
     RAFT_SNAPSHOT_FETCH,
-    /* Put what was fetched in place of state and log, then INSTALLED. From here on it must happen,
-     * also across a crash: record the intention durably first, and finish it before raft_new().
+    /* Put what was fetched in place of state and log, then INSTALLED; after the writes that were
+     * handed over before. From here on it must happen, also across a crash: record the intention
+     * durably first, and finish it before raft_new().
      * The log then is empty after the snapshot's position; what was in it is gone. Appends are
      * dropped meanwhile. */
     RAFT_SNAPSHOT_INSTALL,
