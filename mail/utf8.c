@@ -45,6 +45,19 @@ bool utf8_is_valid(struct slice text)
     return true;
 }
 
+struct slice utf8_prefix(struct slice text, size_t size)
+{
+    size_t cut = size;
+
+    if (text.size <= size) {
+        return text;
+    }
+    while (cut > 0 && ((unsigned char)text.data[cut] & 0xc0) == 0x80) {
+        cut--;
+    }
+    return slice_prefix(text, cut);
+}
+
 bool utf8_is_beyond_ascii(struct slice text)
 {
     for (size_t i = 0; i < text.size; i++) {
@@ -66,33 +79,59 @@ static enum status fold_ascii(struct slice text, struct buffer *output)
     return STATUS_OK;
 }
 
-/* Folding may triple the number of code units, composing only shrinks it. */
-static enum status fold_unicode(struct slice text, struct buffer *output)
+static enum status append_wide(const UChar *wide, int32_t size, struct buffer *output)
 {
     UErrorCode error = U_ZERO_ERROR;
-    int32_t size = (int32_t)text.size;
-    int32_t capacity = size * 3 + 1;
-    UChar *wide = memory_zeroed((size_t)capacity * sizeof(UChar));
-    UChar *folded = memory_zeroed((size_t)capacity * sizeof(UChar));
-    enum status status = STATUS_INVALID;
-    int32_t wide_size = 0;
     int32_t octets = 0;
 
-    u_strFromUTF8(wide, capacity, &wide_size, text.data, size, &error);
-    int32_t folded_size =
-        u_strFoldCase(folded, capacity, wide, wide_size, U_FOLD_CASE_DEFAULT, &error);
-    int32_t composed_size = unorm2_normalize(unorm2_getNFCInstance(&error), folded, folded_size,
-                                             wide, capacity, &error);
-
-    if (U_SUCCESS(error)) {
-        u_strToUTF8(NULL, 0, &octets, wide, composed_size, &error);
-        status = (size_t)octets > buffer_room(output) ? STATUS_TOO_LARGE : STATUS_OK;
+    u_strToUTF8(NULL, 0, &octets, wide, size, &error);
+    if ((size_t)octets > buffer_room(output)) {
+        return STATUS_TOO_LARGE;
     }
-    if (status == STATUS_OK && octets > 0) {
-        error = U_ZERO_ERROR;
-        u_strToUTF8(buffer_reserve(output, (size_t)octets), octets, NULL, wide, composed_size,
-                    &error);
-        buffer_grew(output, (size_t)octets);
+    error = U_ZERO_ERROR;
+    u_strToUTF8(buffer_reserve(output, (size_t)octets), octets, NULL, wide, size, &error);
+    buffer_grew(output, (size_t)octets);
+    return STATUS_OK;
+}
+
+/* Most text is composed already; what is not may grow nevertheless. */
+static enum status append_composed(const UChar *wide, int32_t size, struct buffer *output)
+{
+    UErrorCode error = U_ZERO_ERROR;
+    const UNormalizer2 *normalizer = unorm2_getNFCInstance(&error);
+
+    if (unorm2_isNormalized(normalizer, wide, size, &error)) {
+        return append_wide(wide, size, output);
+    }
+    int32_t composed_size = unorm2_normalize(normalizer, wide, size, NULL, 0, &error);
+    UChar *composed = memory_zeroed(((size_t)composed_size + 1) * sizeof(UChar));
+
+    error = U_ZERO_ERROR;
+    unorm2_normalize(normalizer, wide, size, composed, composed_size + 1, &error);
+    enum status status =
+        U_SUCCESS(error) ? append_wide(composed, composed_size, output) : STATUS_INVALID;
+
+    memory_free(composed);
+    return status;
+}
+
+/* Of `text`, which is UTF-8. Folding may triple the number of code units. */
+static enum status compose(struct slice text, bool folds, struct buffer *output)
+{
+    UErrorCode error = U_ZERO_ERROR;
+    int32_t capacity = (int32_t)text.size + 1;
+    int32_t folded_capacity = folds ? capacity * 3 : 1;
+    UChar *wide = memory_zeroed((size_t)capacity * sizeof(UChar));
+    UChar *folded = memory_zeroed((size_t)folded_capacity * sizeof(UChar));
+    int32_t size = 0;
+    enum status status = STATUS_INVALID;
+
+    u_strFromUTF8(wide, capacity, &size, text.data, (int32_t)text.size, &error);
+    if (folds) {
+        size = u_strFoldCase(folded, folded_capacity, wide, size, U_FOLD_CASE_DEFAULT, &error);
+    }
+    if (U_SUCCESS(error)) {
+        status = append_composed(folds ? folded : wide, size, output);
     }
     memory_free(wide);
     memory_free(folded);
@@ -107,5 +146,17 @@ enum status utf8_fold(struct slice text, struct buffer *output)
     if (!utf8_is_beyond_ascii(text)) {
         return fold_ascii(text, output);
     }
-    return utf8_is_valid(text) ? fold_unicode(text, output) : STATUS_INVALID;
+    return utf8_is_valid(text) ? compose(text, true, output) : STATUS_INVALID;
+}
+
+enum status utf8_compose(struct slice text, struct buffer *output)
+{
+    if (text.size > FOLD_SIZE_MAX || text.size > buffer_room(output)) {
+        return STATUS_TOO_LARGE;
+    }
+    if (!utf8_is_beyond_ascii(text)) {
+        buffer_append(output, text);
+        return STATUS_OK;
+    }
+    return utf8_is_valid(text) ? compose(text, false, output) : STATUS_INVALID;
 }

@@ -11,6 +11,9 @@
 /* Whether `text` is UTF-8: no overlong forms, no surrogates, nothing cut. */
 bool utf8_is_valid(struct slice text);
 
+/* The first `size` octets of UTF-8, or fewer: characters stay whole. */
+struct slice utf8_prefix(struct slice text, size_t size);
+
 /* Whether there is an octet beyond ASCII. */
 bool utf8_is_beyond_ascii(struct slice text);
 
@@ -18,5 +21,8 @@ bool utf8_is_beyond_ascii(struct slice text);
  * people take for the same compares equal. INVALID: not UTF-8. TOO_LARGE: no room in `output`. Then
  * nothing is appended. */
 NODISCARD enum status utf8_fold(struct slice text, struct buffer *output);
+
+/* Appends `text` composed (NFC), its case as it is. The same failures. */
+NODISCARD enum status utf8_compose(struct slice text, struct buffer *output);
 
 #endif

@@ -157,6 +157,39 @@ static void utf8_is_checked_to_the_letter(void **state)
     }
 }
 
+static void text_is_folded_composed_and_cut_at_characters(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *folded;
+        const char *composed;
+    } cases[] = {
+        {"aB", "ab", "aB"},
+        {"A\xcc\x88", "\xc3\xa4", "\xc3\x84"},
+        {"\xc3\x9f", "ss", "\xc3\x9f"},
+        {"\xce\x90", "\xce\x90", "\xce\x90"},
+        /* These grow when they are composed. */
+        {"\xe0\xa5\x98", "\xe0\xa4\x95\xe0\xa4\xbc", "\xe0\xa4\x95\xe0\xa4\xbc"},
+        {"\xf0\x9d\x85\xa0", "\xf0\x9d\x85\x98\xf0\x9d\x85\xa5\xf0\x9d\x85\xae",
+         "\xf0\x9d\x85\x98\xf0\x9d\x85\xa5\xf0\x9d\x85\xae"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buffer output;
+
+        buffer_init(&output, 100);
+        assert_int_equal(utf8_fold(slice_of(cases[i].text), &output), STATUS_OK);
+        assert_slice_equals(buffer_view(&output), cases[i].folded);
+        buffer_clear(&output);
+        assert_int_equal(utf8_compose(slice_of(cases[i].text), &output), STATUS_OK);
+        assert_slice_equals(buffer_view(&output), cases[i].composed);
+        buffer_done(&output);
+    }
+    assert_slice_equals(utf8_prefix(SLICE("a\xc3\xa4"), 2), "a");
+    assert_slice_equals(utf8_prefix(SLICE("a\xc3\xa4"), 3), "a\xc3\xa4");
+    assert_slice_equals(utf8_prefix(SLICE("\xe2\x82\xac"), 2), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +198,7 @@ int main(void)
         cmocka_unit_test(long_parts_are_refused),
         cmocka_unit_test(an_address_splits_at_its_delimiter),
         cmocka_unit_test(utf8_is_checked_to_the_letter),
+        cmocka_unit_test(text_is_folded_composed_and_cut_at_characters),
     };
 
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);
