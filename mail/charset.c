@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <unicode/ucnv.h>
+#include <unicode/utf16.h>
 
 #include "core/memory.h"
 
@@ -115,14 +116,21 @@ void charset_decoder_decode(struct charset_decoder *decoder, struct slice input,
     const char *end = next + input.size;
     UErrorCode error = U_BUFFER_OVERFLOW_ERROR;
     UChar wide[WIDE_COUNT];
+    size_t kept = 0; /* 1: half of a pair, whose other half had no room */
 
     while (error == U_BUFFER_OVERFLOW_ERROR) {
-        UChar *target = wide;
+        UChar *target = wide + kept;
 
         error = U_ZERO_ERROR;
         ucnv_toUnicode(decoder->from, &target, wide + WIDE_COUNT, &next, end, NULL, is_last,
                        &error);
-        put_wide(wide, (size_t)(target - wide), output);
+        size_t count = (size_t)(target - wide);
+
+        kept = error == U_BUFFER_OVERFLOW_ERROR && U16_IS_LEAD(wide[count - 1]) ? 1 : 0;
+        put_wide(wide, count - kept, output);
+        if (kept > 0) {
+            wide[0] = wide[count - 1];
+        }
     }
 }
 

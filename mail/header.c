@@ -169,6 +169,15 @@ static void decode_word(const struct encoded_word *word, struct buffer *octets)
     transfer_decoder_done(&decoder);
 }
 
+static void append_plain(struct slice text, struct buffer *output)
+{
+    if (utf8_is_valid(text)) {
+        buffer_append(output, slice_prefix(text, buffer_room(output)));
+    } else {
+        (void)!charset_to_utf8(SLICE(""), text, output);
+    }
+}
+
 /* Appends words of one charset that follow each other, whose characters may be cut between them
  * (against the RFC, but common). Returns how much of `text` they took; 0: none is here. Of a
  * charset that nobody knows they stay as they are, and are not read. */
@@ -201,19 +210,10 @@ static size_t append_words(struct slice text, struct buffer *output, bool *out_i
 
     *out_is_read = charset_to_utf8(first.charset, buffer_view(&octets), output) == STATUS_OK;
     if (!*out_is_read) {
-        buffer_append(output, slice_prefix(text, taken));
+        append_plain(slice_prefix(text, taken), output);
     }
     buffer_done(&octets);
     return taken;
-}
-
-static void append_plain(struct slice text, struct buffer *output)
-{
-    if (utf8_is_valid(text)) {
-        buffer_append(output, slice_prefix(text, buffer_room(output)));
-    } else {
-        (void)!charset_to_utf8(SLICE(""), text, output);
-    }
 }
 
 static bool is_blank(struct slice text)

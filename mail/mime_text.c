@@ -7,7 +7,9 @@
 #include "mail/utf8.h"
 
 enum {
-    PREVIEW_SOURCE_SIZE = 8 * 1024, /* octets of a part looked at */
+    /* Octets of a part looked at: styles come first in HTML, and have no end. */
+    PREVIEW_PLAIN_SIZE = 4 * 1024,
+    PREVIEW_HTML_SIZE = 32 * 1024,
     ID_SIZE_MAX = 998,
 };
 
@@ -134,17 +136,19 @@ struct slice mime_preview(struct slice message, const struct digest_part *root, 
     }
     struct slice body = {message.data + part->body_offset, (size_t)part->body_size};
     struct slice charset = mime_parameter(&part->parameters, "charset");
+    bool is_html = slice_is(part->subtype, "html");
+    size_t source_size = is_html ? PREVIEW_HTML_SIZE : PREVIEW_PLAIN_SIZE;
 
-    buffer_init(&octets, 2 * PREVIEW_SOURCE_SIZE);
-    buffer_init(&text, 2 * CHARSET_GROWTH * PREVIEW_SOURCE_SIZE);
+    buffer_init(&octets, 2 * source_size);
+    buffer_init(&text, 2 * CHARSET_GROWTH * source_size);
     buffer_init(&preview, DIGEST_PREVIEW_SIZE_MAX);
     transfer_decoder_init(&decoder, transfer_encoding_of(part->encoding));
-    transfer_decoder_decode(&decoder, slice_prefix(body, PREVIEW_SOURCE_SIZE), &octets);
+    transfer_decoder_decode(&decoder, slice_prefix(body, source_size), &octets);
     transfer_decoder_done(&decoder);
     if (charset_to_utf8(charset, buffer_view(&octets), &text) != STATUS_OK) {
         (void)!charset_to_utf8(SLICE(""), buffer_view(&octets), &text);
     }
-    (slice_is(part->subtype, "html") ? put_html : put_plain)(buffer_view(&text), &preview);
+    (is_html ? put_html : put_plain)(buffer_view(&text), &preview);
     trim_cut(&preview);
     struct slice kept = arena_copy(arena, buffer_view(&preview));
 
@@ -233,7 +237,7 @@ struct slice mime_base_subject(struct slice subject, struct arena *arena)
     struct slice base = {0};
 
     if (utf8_fold(buffer_view(&line), &folded) == STATUS_OK) {
-        base = slice_prefix(base_of(buffer_view(&folded)), DIGEST_PREVIEW_SIZE_MAX);
+        base = utf8_prefix(base_of(buffer_view(&folded)), DIGEST_PREVIEW_SIZE_MAX);
     }
     base = arena_copy(arena, base);
     buffer_done(&decoded);

@@ -172,6 +172,26 @@ static void a_character_cut_between_pieces_is_whole(void **state)
     buffer_done(&output);
 }
 
+/* A piece of the decoder's own may end within a pair of code units. */
+static void a_long_text_keeps_its_characters(void **state)
+{
+    struct buffer input;
+    struct buffer output;
+
+    for (size_t shift = 0; shift < 4; shift++) {
+        buffer_init(&input, 10000);
+        buffer_init(&output, 10000);
+        buffer_append(&input, slice_prefix(SLICE("abc"), shift));
+        for (size_t i = 0; i < 2000; i++) {
+            buffer_append(&input, SLICE("\xf0\x9f\x98\x80"));
+        }
+        assert_int_equal(charset_to_utf8(SLICE("utf-8"), buffer_view(&input), &output), STATUS_OK);
+        assert_true(slice_equals(buffer_view(&input), buffer_view(&output)));
+        buffer_done(&input);
+        buffer_done(&output);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +201,7 @@ int main(void)
         cmocka_unit_test(hostile_values_take_linear_time),
         cmocka_unit_test(bodies_are_decoded_in_any_pieces),
         cmocka_unit_test(a_character_cut_between_pieces_is_whole),
+        cmocka_unit_test(a_long_text_keeps_its_characters),
     };
 
     return cmocka_run_group_tests_name("header", tests, NULL, NULL);

@@ -259,6 +259,21 @@ static void subjects_have_a_base(void **state)
     }
 }
 
+static void a_long_subject_is_cut_at_a_character(void **state)
+{
+    struct buffer message;
+
+    buffer_init(&message, 10000);
+    buffer_append(&message, SLICE("Subject: x"));
+    for (size_t i = 0; i < 1000; i++) {
+        buffer_append(&message, SLICE("\xc3\xa4"));
+    }
+    struct slice base = parse(buffer_view(&message)).base_subject;
+
+    assert_int_equal(base.size, DIGEST_PREVIEW_SIZE_MAX - 1);
+    buffer_done(&message);
+}
+
 static void the_preview_is_what_is_read_first(void **state)
 {
     static const struct {
@@ -367,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(addresses_are_read_as_people_write_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_envelope_is_raw_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(subjects_have_a_base, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_subject_is_cut_at_a_character, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_preview_is_what_is_read_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hostile_messages_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(broken_digests_are_refused, set_up, tear_down),
