@@ -96,9 +96,27 @@ static void put(uint32_t point, struct buffer *output)
     }
 }
 
+/* The ASCII at the front, at once: most text is nothing else. Returns how many there were. */
+static size_t put_ascii(const UChar *wide, size_t count, struct buffer *output)
+{
+    size_t most = count < buffer_room(output) ? count : buffer_room(output);
+    char *octets = buffer_reserve(output, most);
+    size_t size = 0;
+
+    for (; size < most && wide[size] < 0x80; size++) {
+        octets[size] = (char)wide[size];
+    }
+    buffer_grew(output, size);
+    return size;
+}
+
 static void put_wide(const UChar *wide, size_t count, struct buffer *output)
 {
     for (size_t i = 0; i < count; i++) {
+        i += put_ascii(wide + i, count - i, output);
+        if (i == count) {
+            break;
+        }
         uint32_t point = wide[i];
 
         if (point >= 0xd800 && point < 0xdc00 && i + 1 < count && wide[i + 1] >= 0xdc00 &&

@@ -8,7 +8,7 @@
 
 enum {
     /* Octets of a part looked at: styles come first in HTML, and have no end. */
-    PREVIEW_PLAIN_SIZE = 4 * 1024,
+    PREVIEW_PLAIN_SIZE = 2 * 1024,
     PREVIEW_HTML_SIZE = 32 * 1024,
     ID_SIZE_MAX = 998,
 };

@@ -1,5 +1,7 @@
 #include "mail/transfer.h"
 
+#include <stdbool.h>
+
 /* The longest line that RFC 2045 allows has 76 octets; blanks beyond this stand for themselves. */
 enum { KEPT_SIZE_MAX = 1024 };
 
@@ -25,14 +27,20 @@ void transfer_decoder_done(struct transfer_decoder *decoder)
 
 /* ---- base64 (RFC 2045 §6.8) ---- */
 
-static int digit_of(unsigned char octet)
+/* The value of each digit, plus one; 0: no digit. */
+static const unsigned char digit_values[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64};
+
+static int digit_of(char octet)
 {
-    return octet >= 'A' && octet <= 'Z'   ? octet - 'A'
-           : octet >= 'a' && octet <= 'z' ? octet - 'a' + 26
-           : octet >= '0' && octet <= '9' ? octet - '0' + 52
-           : octet == '+'                 ? 62
-           : octet == '/'                 ? 63
-                                          : -1;
+    return digit_values[(unsigned char)octet] - 1;
 }
 
 static void end_group(struct transfer_decoder *decoder, struct buffer *output)
@@ -46,11 +54,51 @@ static void end_group(struct transfer_decoder *decoder, struct buffer *output)
     decoder->group = 0;
 }
 
+/* How many whole groups of digits, with nothing between, are at the front. */
+static size_t count_groups(struct slice input)
+{
+    size_t count = 0;
+
+    while (4 * count + 4 <= input.size) {
+        const char *group = input.data + 4 * count;
+
+        if (digit_of(group[0]) < 0 || digit_of(group[1]) < 0 || digit_of(group[2]) < 0 ||
+            digit_of(group[3]) < 0) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+static void decode_groups(struct slice input, size_t count, struct buffer *output)
+{
+    char *octets = buffer_reserve(output, 3 * count);
+
+    for (size_t i = 0; i < count; i++) {
+        const char *group = input.data + 4 * i;
+        int bits = digit_of(group[0]) << 18 | digit_of(group[1]) << 12 | digit_of(group[2]) << 6 |
+                   digit_of(group[3]);
+
+        octets[3 * i] = (char)(bits >> 16);
+        octets[3 * i + 1] = (char)(bits >> 8);
+        octets[3 * i + 2] = (char)bits;
+    }
+    buffer_grew(output, 3 * count);
+}
+
 static void decode_base64(struct transfer_decoder *decoder, struct slice input,
                           struct buffer *output)
 {
     for (size_t i = 0; i < input.size; i++) {
-        int digit = digit_of((unsigned char)input.data[i]);
+        size_t groups = decoder->held == 0 ? count_groups(slice_skip(input, i)) : 0;
+
+        if (groups > 0) {
+            decode_groups(slice_skip(input, i), groups, output);
+            i += 4 * groups - 1;
+            continue;
+        }
+        int digit = digit_of(input.data[i]);
 
         if (input.data[i] == '=' && decoder->held > 1) {
             end_group(decoder, output);
@@ -137,6 +185,41 @@ static void decode_quoted(struct transfer_decoder *decoder, char octet, struct b
     }
 }
 
+static bool is_blank(char octet)
+{
+    return octet == ' ' || octet == '\t';
+}
+
+/* Octets at the front that stand for themselves, with nothing kept before them: no escapes, and
+ * blanks only where the line goes on. */
+static size_t plain_size(struct slice input)
+{
+    size_t i = 0;
+
+    for (; i < input.size && input.data[i] != '='; i++) {
+        if (is_blank(input.data[i]) && (i + 1 == input.size || is_blank(input.data[i + 1]) ||
+                                        input.data[i + 1] == '\r' || input.data[i + 1] == '\n')) {
+            break;
+        }
+    }
+    return i;
+}
+
+static void decode_quoted_printable(struct transfer_decoder *decoder, struct slice input,
+                                    struct buffer *output)
+{
+    for (size_t i = 0; i < input.size; i++) {
+        size_t plain = decoder->kept.size == 0 ? plain_size(slice_skip(input, i)) : 0;
+
+        if (plain > 0) {
+            buffer_append(output, slice_prefix(slice_skip(input, i), plain));
+            i += plain - 1;
+        } else {
+            decode_quoted(decoder, input.data[i], output);
+        }
+    }
+}
+
 void transfer_decoder_decode(struct transfer_decoder *decoder, struct slice input,
                              struct buffer *output)
 {
@@ -145,9 +228,7 @@ void transfer_decoder_decode(struct transfer_decoder *decoder, struct slice inpu
         decode_base64(decoder, input, output);
         return;
     case TRANSFER_QUOTED_PRINTABLE:
-        for (size_t i = 0; i < input.size; i++) {
-            decode_quoted(decoder, input.data[i], output);
-        }
+        decode_quoted_printable(decoder, input, output);
         return;
     default:
         buffer_append(output, input);
