@@ -2,6 +2,8 @@
  *
  *     net_bench rpc local|tcp|tls DEPTH [OCTETS]    round trips a second, DEPTH in flight
  *     net_bench idle plain|tls COUNT                memory of the server per connection
+ *     net_bench lines COUNT DEPTH                   lines answered a second on one loop, over COUNT
+ *                                                   connections, DEPTH in flight on each
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,6 +210,49 @@ static void run_idle(bool is_tls, unsigned count)
     tls_context_free(server.options.tls);
 }
 
+/* ---- Lines ---- */
+
+enum { LINES = 2 * 1000 * 1000, LINE_ANSWER_SIZE = 3, CLIENTS_MAX = 1000 };
+
+static void run_lines(unsigned count, unsigned depth)
+{
+    static struct toy_server server;
+    static int clients[CLIENTS_MAX];
+    struct buffer lines;
+    unsigned done = 0;
+
+    CHECK(count > 0 && count <= CLIENTS_MAX && depth > 0 && depth <= 1000);
+    toy_prepare(&server);
+    toy_open(&server);
+    buffer_init(&lines, depth * 8);
+    for (unsigned i = 0; i < depth; i++) {
+        buffer_append(&lines, SLICE("ECHO 1\r\n"));
+    }
+    for (unsigned i = 0; i < count; i++) {
+        clients[i] = toy_connect(&server);
+        toy_expect(clients[i], "hello\r\n");
+    }
+    uint64_t begin_us = clock_monotonic_us();
+
+    while (done < LINES) {
+        for (unsigned i = 0; i < count; i++) {
+            toy_say_octets(clients[i], buffer_view(&lines));
+        }
+        for (unsigned i = 0; i < count; i++, done += depth) {
+            toy_expect_size(clients[i], (size_t)depth * LINE_ANSWER_SIZE);
+        }
+    }
+    uint64_t took_us = clock_monotonic_us() - begin_us;
+
+    printf("lines, %u connections, depth %u: %.0f lines/s\n", count, depth,
+           done * 1e6 / (double)took_us);
+    for (unsigned i = 0; i < count; i++) {
+        close(clients[i]);
+    }
+    buffer_done(&lines);
+    toy_close(&server, 1000);
+}
+
 int main(int argument_count, char **arguments)
 {
     if (argument_count >= 4 && strcmp(arguments[1], "rpc") == 0) {
@@ -215,9 +260,12 @@ int main(int argument_count, char **arguments)
                 argument_count > 4 ? number_of(arguments[4]) : 0);
     } else if (argument_count == 4 && strcmp(arguments[1], "idle") == 0) {
         run_idle(strcmp(arguments[2], "tls") == 0, (unsigned)number_of(arguments[3]));
+    } else if (argument_count == 4 && strcmp(arguments[1], "lines") == 0) {
+        run_lines((unsigned)number_of(arguments[2]), (unsigned)number_of(arguments[3]));
     } else {
         fprintf(stderr, "usage: net_bench rpc local|tcp|tls DEPTH [OCTETS]\n"
-                        "       net_bench idle plain|tls COUNT\n");
+                        "       net_bench idle plain|tls COUNT\n"
+                        "       net_bench lines COUNT DEPTH\n");
         return 2;
     }
     return 0;
