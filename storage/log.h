@@ -121,8 +121,15 @@ struct log_append {
 /* Takes a write in; log_completed() returns it, exactly once. Refused at once, and never
  * completed: INVALID (a gap, an index or a term that goes back, below what is compacted), DENIED
  * (an older generation), TOO_LARGE (a payload; or all together over half a segment), BUSY (over
- * LOG_SHARDS_MAX), CORRUPT, IO_ERROR. */
+ * LOG_SHARDS_MAX), NO_SPACE (an earlier one of this shard failed so; see log_resume()), CORRUPT,
+ * IO_ERROR. */
 NODISCARD enum status log_submit(struct log *log, struct log_append *append);
+
+/* Takes submissions of a shard again, after one of them failed with NO_SPACE. Its owner calls it
+ * once it knows of that and has begun anew from log_bounds(): what it submitted in between built on
+ * what was taken back, and some of it would fit by chance. OK also when none has failed. BUSY: some
+ * are not completed; NOT_FOUND: no such shard; IO_ERROR. */
+NODISCARD enum status log_resume(struct log *log, uint32_t shard);
 
 /* The writer's four. Hands everything pending to the files, by one write a segment. AGAIN: nothing
  * was pending. NO_SPACE, IO_ERROR: as above; what failed is completed by the next log_sync(). */

@@ -240,7 +240,8 @@ void log_finish(struct log *log, struct log_append *append)
     unlink_undo(undo);
     if (append->status == STATUS_OK) {
         settle(log, undo);
-    } else if (!log->is_dead && undo->shard->oldest == NULL && log_shard_is_blank(undo->shard)) {
+    } else if (!log->is_dead && undo->shard->oldest == NULL && log_shard_is_blank(undo->shard) &&
+               !undo->shard->has_failed) {
         log_remove_shard(log, undo->shard);
     }
     if (!is_internal) {

@@ -23,6 +23,7 @@ struct log_shard {
     uint64_t generation;
     struct log_state state;
     bool is_leaving; /* log_forget() is on its way */
+    bool has_failed; /* a submission found no space, until log_resume() */
 
     /* Entries from `first` to state.last.index. `first` is before the first that is not compacted
      * until that compaction is durable, and after it while a recovery finds out where they are.

@@ -151,6 +151,9 @@ static enum status admit(const struct log *log, const struct log_shard *shard,
     if (shard->is_leaving) {
         return STATUS_BUSY;
     }
+    if (shard->has_failed) {
+        return STATUS_NO_SPACE;
+    }
     if (append->generation < shard->generation) {
         return STATUS_DENIED;
     }
@@ -257,5 +260,26 @@ enum status log_submit(struct log *log, struct log_append *append)
     if (status != STATUS_OK) {
         log_block_unref(block);
     }
+    return status;
+}
+
+enum status log_resume(struct log *log, uint32_t number)
+{
+    pthread_mutex_lock(&log->lock);
+
+    struct log_shard *shard = log_find_shard(log, number);
+    enum status status = shard == NULL ? STATUS_NOT_FOUND : STATUS_OK;
+
+    if (log->is_dead) {
+        status = STATUS_IO_ERROR;
+    } else if (shard != NULL && shard->oldest != NULL && shard->has_failed) {
+        status = STATUS_BUSY;
+    } else if (shard != NULL) {
+        shard->has_failed = false;
+        if (shard->oldest == NULL && log_shard_is_blank(shard)) {
+            log_remove_shard(log, shard);
+        }
+    }
+    pthread_mutex_unlock(&log->lock);
     return status;
 }

@@ -241,6 +241,7 @@ static void fail(struct log *log, struct log_group *groups, enum status status)
 
         for (struct log_append *append = group->first; append != NULL; append = append->next) {
             append->status = status;
+            append->undo->shard->has_failed |= !append->undo->is_internal && !append->undo->forgets;
         }
         add_written(log, group->first, group->last);
         groups = group->next;
