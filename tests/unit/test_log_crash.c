@@ -180,9 +180,12 @@ static void a_full_disk_refuses_and_compacting_helps(void **state)
 
     /* Nothing but room helps, again and again. */
     for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(append_one(stage.log, &append, index + 1), STATUS_NO_SPACE);
+        assert_int_equal(log_resume(stage.log, 7), STATUS_OK);
         assert_int_equal(append_one(stage.log, &append, index + 1), STATUS_OK);
         assert_int_equal(flush(stage.log, &append), STATUS_NO_SPACE);
     }
+    assert_int_equal(log_resume(stage.log, 7), STATUS_OK);
     assert_int_equal(log_compact(stage.log, 7, index + 1, index), STATUS_INVALID);
     assert_int_equal(log_compact(stage.log, 7, index - 1, index), STATUS_OK);
     assert_int_equal(flush(stage.log, NULL), STATUS_OK);
