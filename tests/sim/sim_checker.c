@@ -535,7 +535,8 @@ void check_calm(struct sim *sim)
         } else if (group->committed_last <= group->calm_acked) {
             sim_fail(sim, "progress: group %u commits nothing past %" PRIu64 " in 10 s", i,
                      group->committed_last);
-        } else if (group->acked_count + group->read_count <= group->calm_count) {
+        } else if (sim->plan.sync_max_us <= 300 * MS &&
+                   group->acked_count + group->read_count <= group->calm_count) {
             sim_fail(sim, "progress: group %u acknowledges nothing in 10 s under load", i);
         }
         group->calm_term = term;

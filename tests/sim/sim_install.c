@@ -162,6 +162,9 @@ static void intend(struct shard *shard, const struct raft_snapshot_effect *effec
 
 static void submit_beginning(struct shard *shard)
 {
+    enum status resumed = log_resume(shard->node->log, shard->group);
+
+    (void)resumed;
     shard->append = (struct log_append){
         .shard = shard->group,
         .generation = shard->generation,

@@ -141,6 +141,7 @@ static void open_replica(struct shard *shard)
     } else {
         shard->phase = SHARD_RUNS;
         shard->has_seen = false;
+        shard->found_rot = shard->found_state_rot = false;
         shard->is_dirty = true;
         shard->apply_waits = false;
         CRASH_POINT("shard.opened");

@@ -272,7 +272,7 @@ static void run_calm(struct sim *sim, void *context, uint64_t argument)
     sim_at(sim, sim->now_us + 10 * SECOND, run_calm, NULL, 0);
 }
 
-enum { HEAL_BOUND = 90 * SECOND, SILENCE = 20 * SECOND };
+enum { HEAL_BOUND = 90 * SECOND, SILENCE = 40 * SECOND };
 
 void sim_run(struct sim *sim)
 {
