@@ -167,8 +167,11 @@ static enum status submit(struct shard *shard, struct shard_write *write,
 static void find_end_of_log(struct shard *shard)
 {
     struct log_bounds bounds;
-    enum status status = log_bounds(shard->options.log, shard->options.id, &bounds);
+    enum status status = log_resume(shard->options.log, shard->options.id);
 
+    if (status == STATUS_OK) {
+        status = log_bounds(shard->options.log, shard->options.id, &bounds);
+    }
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         shard_fail(shard, status, "log.bounds");
         return;

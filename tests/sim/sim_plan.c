@@ -88,7 +88,7 @@ static void vary_network(struct plan *plan, struct random *random)
 
 static void vary_nodes(struct plan *plan, struct random *random)
 {
-    static const uint64_t syncs[] = {500, 5 * MS, 30 * MS, 300 * MS, 1500 * MS};
+    static const uint64_t syncs[] = {500, 5 * MS, 30 * MS, 100 * MS, 500 * MS};
     static const uint64_t applies[] = {0, 1 * MS, 50 * MS, 1000 * MS};
     static const uint64_t batches[] = {0, 0, 200, 5 * MS, 50 * MS};
 
