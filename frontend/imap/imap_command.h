@@ -85,6 +85,7 @@ struct imap_session {
 
     struct imap_view *view; /* while SELECTED */
     struct imap_sync sync;
+    struct loop_timer idle_retry; /* while IDLE */
 };
 
 /* ---- Replies ---- */

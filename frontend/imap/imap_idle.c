@@ -3,11 +3,6 @@
 
 enum { RETRY_MS = 500 }; /* while the client does not read, or the mailbox cannot be asked */
 
-struct idling {
-    struct imap_session *session;
-    struct loop_timer retry;
-};
-
 static enum session_next on_done(struct imap_session *session, struct slice line);
 
 void imap_idle_changed(struct imap_session *session)
@@ -30,23 +25,19 @@ void imap_idle_paused(struct imap_session *session)
 
     if (session->on_answer == on_done && session->port.loop != NULL && !sync->is_in_flight &&
         !is_done) {
-        struct idling *idling = session->work;
-
-        loop_timer_start(&idling->retry, RETRY_MS);
+        loop_timer_start(&session->idle_retry, RETRY_MS);
     }
 }
 
 static void on_retry(struct loop_timer *timer)
 {
-    imap_idle_changed(CONTAINER_OF(timer, struct idling, retry)->session);
+    imap_idle_changed(CONTAINER_OF(timer, struct imap_session, idle_retry));
 }
 
 static void drop_idling(struct imap_session *session)
 {
-    struct idling *idling = session->work;
-
     if (session->port.loop != NULL) {
-        loop_timer_stop(&idling->retry);
+        loop_timer_stop(&session->idle_retry);
     }
 }
 
@@ -68,16 +59,13 @@ static enum session_next on_done(struct imap_session *session, struct slice line
 
 enum session_next imap_run_idle(struct imap_session *session, struct imap_parser *parser)
 {
-    struct idling *idling = ARENA_NEW(&session->arena, struct idling);
-
     if (!imap_take_end(parser)) {
         return imap_bad(session, parser);
     }
-    idling->session = session;
+    /* Nothing of the arena: most connections are here most of the time. */
     if (session->port.loop != NULL) {
-        loop_timer_init(&idling->retry, session->port.loop, on_retry);
+        loop_timer_init(&session->idle_retry, session->port.loop, on_retry);
     }
-    session->work = idling;
     session->drop_work = drop_idling;
     session->on_answer = on_done;
     buffer_append(session->port.output, SLICE("+ idling\r\n"));
