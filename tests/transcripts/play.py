@@ -143,7 +143,7 @@ class Player:
             self.after_others = True
         else:
             self.expect(connection, text)
-            if self.starts_tls.pop(number, False):
+            if self.starts_tls.pop(number, False) and re.search(r"OK|^220", text):
                 connection.start_tls()
 
     def expect(self, connection, pattern):
