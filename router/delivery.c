@@ -192,7 +192,10 @@ static void fill_message(struct arena *arena, const struct delivery_order *order
     request->digest = wire_from_slice(ingested->digest);
     request->header_size = ingested->header_size;
     request->header_frame_size = (uint32_t)ingested->header_frame.size;
-    request->body_sha256 = wire_from_slice((struct slice){ingested->body_id, BODY_ID_SIZE});
+    if (ingested->body_size > 0) {
+        /* A message that is all header has no body to name. */
+        request->body_sha256 = wire_from_slice((struct slice){ingested->body_id, BODY_ID_SIZE});
+    }
     request->body_size = ingested->body_size;
     if (with_body) {
         request->n_frame_sizes = ingested->body_frame_count;
