@@ -232,7 +232,8 @@ enum status address_canonical_domain(struct slice domain, struct buffer *output)
         return STATUS_INVALID;
     }
     struct slice canonical = slice_of(ascii);
-    bool fits = canonical.size > 0 && canonical.size <= ADDRESS_DOMAIN_SIZE_MAX;
+    struct slice left = canonical;
+    bool fits = take_domain(&left) == STATUS_OK && left.size == 0;
 
     if (fits) {
         buffer_append(output, canonical);
@@ -294,7 +295,10 @@ enum status address_canonical(struct slice address, struct buffer *output)
         buffer_append_octet(output, '@');
         status = address_canonical_domain(slice_skip(rest, 1), output);
     }
-    if (status != STATUS_OK) {
+    /* Folding may have made an ASCII sign of another (U+037E is a semicolon), or more octets. */
+    struct slice canonical = slice_skip(buffer_view(output), size_before);
+
+    if (status != STATUS_OK || take_mailbox(&canonical) != STATUS_OK || canonical.size > 0) {
         output->size = size_before;
         return STATUS_INVALID;
     }

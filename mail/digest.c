@@ -131,7 +131,7 @@ enum status digest_encode(const struct digest *digest, struct buffer *output)
 struct reader {
     struct slice rest;
     struct arena *arena;
-    size_t parts;
+    size_t parts; /* announced so far, the root included */
     bool is_broken;
 };
 
@@ -246,7 +246,7 @@ static void get_part_fields(struct reader *reader, struct digest_part *part)
 
 static void get_part(struct reader *reader, unsigned depth, struct digest_part *part)
 {
-    if (depth > DIGEST_DEPTH_MAX || ++reader->parts > DIGEST_PARTS_MAX) {
+    if (depth > DIGEST_DEPTH_MAX) {
         reader->is_broken = true;
         return;
     }
@@ -258,6 +258,13 @@ static void get_part(struct reader *reader, unsigned depth, struct digest_part *
         part->envelope = envelope;
     }
     size_t count = get_count(reader, PART_SIZE_LEAST);
+
+    /* Counted before they are there: else each level could announce all that is left. */
+    reader->parts += count;
+    if (reader->parts >= DIGEST_PARTS_MAX) {
+        reader->is_broken = true;
+        return;
+    }
     struct digest_part *children = arena_array(reader->arena, count, sizeof(*children));
 
     for (size_t i = 0; i < count && !reader->is_broken; i++) {

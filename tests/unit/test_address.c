@@ -79,6 +79,8 @@ static void canonical_addresses_compare_equal(void **state)
         {"\xc3\x84@example.org", "\xc3\xa4@example.org"},
         {"A\xcc\x88@example.org", "\xc3\xa4@example.org"},
         {"a@[IPv6:::1]", "a@[ipv6:::1]"},
+        {"a\xcd\xbe@example.org", NULL}, /* U+037E composes to a semicolon */
+        {"a@\xcd\xbe", NULL},
         {"ann", NULL},
         {"", NULL},
         {"a@b@c", NULL},
