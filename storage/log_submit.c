@@ -263,6 +263,17 @@ enum status log_submit(struct log *log, struct log_append *append)
     return status;
 }
 
+/* What the log submits itself builds on nothing. */
+static bool awaits_owner(const struct log_shard *shard)
+{
+    for (const struct log_undo *undo = shard->oldest; undo != NULL; undo = undo->newer) {
+        if (!undo->is_internal) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status log_resume(struct log *log, uint32_t number)
 {
     pthread_mutex_lock(&log->lock);
@@ -272,7 +283,7 @@ enum status log_resume(struct log *log, uint32_t number)
 
     if (log->is_dead) {
         status = STATUS_IO_ERROR;
-    } else if (shard != NULL && shard->oldest != NULL && shard->has_failed) {
+    } else if (shard != NULL && shard->has_failed && awaits_owner(shard)) {
         status = STATUS_BUSY;
     } else if (shard != NULL) {
         shard->has_failed = false;

@@ -73,10 +73,11 @@ struct plan {
     unsigned voters; /* of each group at the beginning */
     unsigned clients;
     uint64_t duration_us; /* with faults; then everything heals */
+    uint64_t heal_us;     /* then clients go on so long */
+    uint64_t silence_us;  /* and are silent so long */
     uint64_t think_us;    /* of a client, at most */
     unsigned read_percent;
     unsigned payload_max; /* octets */
-    bool mail;            /* the real apply on a store, else a small machine */
 
     uint64_t delay_min_us, delay_max_us; /* of a message */
     unsigned loss_ppm, double_ppm, spike_ppm;
@@ -185,6 +186,7 @@ struct shard {
     struct waiter *waiters, **waiters_end;
     struct log_append append; /* of what the replica does not write itself */
     bool append_is_out;
+    bool retries; /* what failed for want of space, later */
     uint64_t reopen_at_us;
     /* what the checkers saw last */
     struct raft_state seen;
@@ -352,12 +354,10 @@ struct sim {
     uint64_t fault_count[FAULT_COUNT];
     uint64_t digest; /* of everything that happened */
     bool failed;
-    bool traces;          /* every event on standard output */
-    struct buffer story;  /* what a person wants to know first */
-    struct buffer reason; /* of the failure */
-    const char *scripted; /* a systematic history, or NULL */
-    uint64_t script_step;
-    bool script_done;
+    bool traces;                     /* every event on standard output */
+    struct buffer story;             /* what a person wants to know first */
+    struct buffer reason;            /* of the failure */
+    void (*script)(struct sim *sim); /* a history instead of random faults, or NULL */
     /* crash points: the next one that fits, after so many, takes its node down */
     uint64_t crash_after;    /* 0: none */
     struct node *crash_node; /* NULL: any */
@@ -440,6 +440,7 @@ bool shard_leads(const struct shard *shard);
 void shard_request(struct shard *shard, unsigned client, uint64_t attempt,
                    const struct operation *operation);
 enum status shard_step(struct shard *shard, struct raft_event event);
+void shard_retry_later(struct shard *shard);
 void shard_drop_waiters(struct shard *shard);
 void shard_forgotten(struct shard *shard);
 
@@ -457,6 +458,8 @@ void client_reply(struct node *node, const struct answer *answer);
 
 void operator_start(struct sim *sim);
 struct shard *operator_leader(struct sim *sim, unsigned group); /* NULL: none in sight */
+bool operator_add(struct sim *sim, unsigned group);
+bool operator_swap(struct sim *sim, unsigned group);
 void operator_wander(struct sim *sim, unsigned group);
 void operator_finish_force(struct sim *sim, struct shard *shard);
 void operator_force_now(struct shard *shard);

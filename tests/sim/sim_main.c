@@ -3,11 +3,12 @@
  *     sim --seed N              one seed; prints its digest, and the story when it fails
  *     sim --seeds A..B          all of them, on --jobs processes
  *     sim --minutes M           seeds from --first (else from the clock) until the time is over
- *     sim --systematic NAME     a scripted history, with a crash at each point of it in turn
- *     sim --points              one line for each crash point that the seeds reached
+ *     sim --systematic NAME     a scripted history (snapshot, membership, transfer), with a crash
+ * at each point of it in turn, or at every --stride S-th sim --points              one line for
+ * each crash point that the seeds reached
  *
  *     --swarm       each seed has its own faults and rates      --trace       every event
- *     --mail        the real apply instead of the small machine  --story       what happened
+ *     --story       what happened, also when nothing failed
  *     --jobs J      processes                                    --keep-going  past a failure
  *
  * Exits 0 when nothing failed, 1 on a failure, 2 on a wrong command line. */
@@ -43,7 +44,6 @@ static void run_seed(const struct settings *settings, uint64_t seed, bool tells,
     struct plan plan;
 
     plan_from_seed(&plan, seed, settings->swarm);
-    plan.mail = settings->mail || (settings->mix && seed % 4 == 0);
     if (settings->duration_s > 0) {
         plan.duration_us = settings->duration_s * SECOND;
     }
@@ -93,10 +93,8 @@ static void run_seed(const struct settings *settings, uint64_t seed, bool tells,
 
 static void print_replay(const struct settings *settings, uint64_t seed)
 {
-    printf("replay: %s --seed %" PRIu64 "%s%s%s\n", settings->program, seed,
-           settings->swarm ? " --swarm" : "",
-           settings->mail || (settings->mix && seed % 4 == 0) ? " --mail" : "",
-           settings->duration_s > 0 ? " --duration ..." : "");
+    printf("replay: %s --seed %" PRIu64 "%s%s\n", settings->program, seed,
+           settings->swarm ? " --swarm" : "", settings->duration_s > 0 ? " --duration ..." : "");
 }
 
 static int run_one(const struct settings *settings)
@@ -299,8 +297,6 @@ static bool take_argument(char **arguments, int *place, struct settings *setting
         size_t offset;
     } switches[] = {
         {"--swarm", offsetof(struct settings, swarm)},
-        {"--mail", offsetof(struct settings, mail)},
-        {"--mix", offsetof(struct settings, mix)},
         {"--trace", offsetof(struct settings, traces)},
         {"--story", offsetof(struct settings, story)},
         {"--points", offsetof(struct settings, points)},
@@ -332,6 +328,9 @@ static bool take_argument(char **arguments, int *place, struct settings *setting
     if (strcmp(name, "--duration") == 0) {
         return take_number(arguments, place, &settings->duration_s);
     }
+    if (strcmp(name, "--stride") == 0) {
+        return take_number(arguments, place, &settings->stride) && settings->stride > 0;
+    }
     if (strcmp(name, "--systematic") == 0) {
         settings->systematic = arguments[++*place];
         return settings->systematic != NULL;
@@ -345,7 +344,8 @@ static bool take_argument(char **arguments, int *place, struct settings *setting
 
 int main(int count, char **arguments)
 {
-    struct settings settings = {.program = arguments[0], .jobs = 1, .last = UINT64_MAX};
+    struct settings settings = {
+        .program = arguments[0], .jobs = 1, .stride = 1, .last = UINT64_MAX};
 
     for (int i = 1; i < count; i++) {
         if (!take_argument(arguments, &i, &settings)) {

@@ -8,8 +8,8 @@
 
 struct settings {
     const char *program;
-    bool one, swarm, mail, mix, traces, story, points, brief, keeps_going;
-    uint64_t first, last, minutes, duration_s;
+    bool one, swarm, traces, story, points, brief, keeps_going;
+    uint64_t first, last, minutes, duration_s, stride;
     unsigned jobs;
     const char *systematic;
 };

@@ -458,7 +458,8 @@ static bool has_best_log(struct sim *sim, unsigned group, uint64_t gone, unsigne
         struct shard *shard = &sim->nodes[slot].shards[group];
 
         if (((gone >> slot) & 1) != 0 || shard->phase != SHARD_RUNS || shard->installing ||
-            shard->generation != sim->groups[group].generation || shard->at_risk) {
+            shard->generation != sim->groups[group].generation || shard->at_risk ||
+            !shard->created) {
             continue;
         }
         struct raft_state state = replica_state(shard->replica);

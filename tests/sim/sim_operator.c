@@ -219,6 +219,55 @@ static bool mend(struct sim *sim, struct shard *leader, struct raft_configuratio
     return false;
 }
 
+/* For scripts: false when it has to be tried again later. */
+bool operator_add(struct sim *sim, unsigned group)
+{
+    struct shard *leader = operator_leader(sim, group);
+
+    if (leader == NULL) {
+        return false;
+    }
+    struct raft_configuration wish = *replica_state(leader->replica).configuration;
+    size_t before = wish.count;
+    if (raft_configuration_is_joint(&wish)) {
+        return false;
+    }
+    if (before > sim->plan.voters) {
+        return true;
+    }
+    add_learner(sim, &wish, group);
+    return wish.count > before && propose(leader, &wish) == STATUS_OK;
+}
+
+/* The learner takes the place of a voter, in one change: of the leader itself. */
+bool operator_swap(struct sim *sim, unsigned group)
+{
+    struct shard *leader = operator_leader(sim, group);
+
+    if (leader == NULL) {
+        return false;
+    }
+    struct raft_configuration wish = *replica_state(leader->replica).configuration;
+    if (raft_configuration_is_joint(&wish)) {
+        return false;
+    }
+    for (size_t i = 0; i < wish.count; i++) {
+        if ((wish.replicas[i].parts & RAFT_LEARNER) != 0 &&
+            is_caught_up(leader, wish.replicas[i].id)) {
+            uint64_t goes = shard_id(leader);
+
+            wish.replicas[i].parts = RAFT_VOTER;
+            for (size_t place = 0; place < wish.count; place++) {
+                if (wish.replicas[place].id == goes) {
+                    remove_replica(&wish, place);
+                }
+            }
+            return propose(leader, &wish) == STATUS_OK;
+        }
+    }
+    return false;
+}
+
 void operator_wander(struct sim *sim, unsigned group)
 {
     struct shard *leader = operator_leader(sim, group);
@@ -323,7 +372,7 @@ void operator_forced(struct shard *shard, bool is_good)
     struct sim *sim = shard->node->sim;
 
     if (!is_good) {
-        operator_force_now(shard);
+        shard_retry_later(shard);
         return;
     }
     operator_finish_force(sim, shard);

@@ -32,6 +32,8 @@ static void middle(struct plan *plan, struct random *random)
         .voters = 3,
         .clients = 4,
         .duration_us = 1800ULL * SECOND,
+        .heal_us = 90 * SECOND,
+        .silence_us = 40 * SECOND,
         .think_us = 6 * SECOND,
         .read_percent = 35,
         .payload_max = 200,
@@ -139,12 +141,11 @@ void plan_from_seed(struct plan *plan, uint64_t seed, bool swarm)
 void plan_print(const struct plan *plan, struct buffer *output)
 {
     buffer_printf(output,
-                  "seed %" PRIu64 ": %u nodes + %u, %u groups of %u voters, %u clients, %s state, "
+                  "seed %" PRIu64 ": %u nodes + %u, %u groups of %u voters, %u clients, "
                   "message %.1f-%.1f ms, sync to %.1f ms, a fault every %.0f s:",
                   plan->seed, plan->nodes, plan->spares, plan->groups, plan->voters, plan->clients,
-                  plan->mail ? "mail" : "small", (double)plan->delay_min_us / MS,
-                  (double)plan->delay_max_us / MS, (double)plan->sync_max_us / MS,
-                  (double)plan->fault_interval_us / SECOND);
+                  (double)plan->delay_min_us / MS, (double)plan->delay_max_us / MS,
+                  (double)plan->sync_max_us / MS, (double)plan->fault_interval_us / SECOND);
     for (int i = 0; i < FAULT_COUNT; i++) {
         if (plan->weights[i] > 0) {
             buffer_printf(output, " %s:%u", fault_text((enum fault)i), plan->weights[i]);

@@ -211,7 +211,7 @@ void shard_host(struct shard *shard, uint64_t generation,
     shard->configuration = *configuration;
     shard->configuration_index = 0;
     state_free(shard->state);
-    shard->state = state_new(shard->node->sim->plan.mail, shard->group, &shard->began);
+    shard->state = state_new(&shard->began);
     SIM_TRACE(shard->node->sim, "node %" PRIu64 " is to host group %u", shard_id(shard),
               shard->group);
     if (shard->node->up) {
@@ -261,10 +261,36 @@ void shard_after_crash(struct shard *shard)
     }
     shard->phase = SHARD_NONE;
     shard->append_is_out = false;
+    shard->retries = false;
     shard->apply_waits = false;
     shard->is_dirty = false;
     shard->found_rot = shard->found_state_rot = false;
     shard->reports_peer = 0;
+}
+
+static void run_retry(struct sim *sim, void *context, uint64_t argument)
+{
+    struct shard *shard = context;
+
+    if (shard->node->life != argument) {
+        return;
+    }
+    shard->retries = false;
+    sim->running = shard->node;
+    if (shard->phase == SHARD_LEAVING) {
+        shard->is_dirty = true;
+    } else if (shard->phase == SHARD_FORCING && !shard->append_is_out) {
+        operator_force_now(shard);
+    }
+    node_end_event(shard->node);
+}
+
+void shard_retry_later(struct shard *shard)
+{
+    struct sim *sim = shard->node->sim;
+
+    shard->retries = true;
+    sim_at(sim, sim->now_us + 500 * MS, run_retry, shard, shard->node->life);
 }
 
 /* Nothing of it is left here. */
@@ -359,7 +385,8 @@ static void close_if_it_can(struct shard *shard)
     if (shard->replica != NULL && replica_writing(shard->replica) == 0) {
         release_replica(shard);
     }
-    if (shard->replica == NULL && shard->phase == SHARD_LEAVING && !shard->append_is_out) {
+    if (shard->replica == NULL && shard->phase == SHARD_LEAVING && !shard->append_is_out &&
+        !shard->retries) {
         forget(shard);
     }
 }
@@ -413,7 +440,7 @@ void shard_append_ended(struct shard *shard)
             shard_forgotten(shard);
         } else {
             shard->phase = SHARD_LEAVING;
-            shard->is_dirty = true;
+            shard_retry_later(shard);
         }
     } else if (shard->phase == SHARD_FINISHING) {
         if (is_good) {
@@ -626,7 +653,7 @@ static enum status propose(struct shard *shard, const struct operation *operatio
     };
 
     buffer_init(&payload, 1 << 20);
-    state_encode(sim->plan.mail, shard->group, &command, &payload);
+    state_encode(&command, &payload);
     struct slice view = buffer_view(&payload);
     enum status status =
         replica_propose(shard->replica, node_clock_ms(shard->node), &view, 1, out_position);

@@ -1,4 +1,4 @@
-/* The small machine. Each box gives UIDs from 1 and has a modseq; an operation that comes twice
+/* Each box gives UIDs from 1 and has a modseq; an operation that comes twice
  * gives its first outcome again. What is durable is a second copy, brought up by applying the same
  * batches again: a flush is that, and a crash is a part of it. */
 #include "tests/sim/sim_state.h"
@@ -9,7 +9,6 @@
 #include "core/memory.h"
 #include "core/number.h"
 #include "tests/sim/sim.h"
-#include "tests/sim/sim_state_mail.h"
 
 struct mail_item {
     uint64_t operation;
@@ -51,7 +50,6 @@ struct batch {
 struct state_blob {
     unsigned references;
     struct machine machine;
-    struct mail_blob *mail;
 };
 
 struct state {
@@ -60,18 +58,12 @@ struct state {
     struct batch *batches, **batches_end;
     size_t batch_count;
     bool rotten;
-    struct mail_state *mail; /* instead of all above */
 };
 
 enum { COMMAND_OCTETS = 1 + 1 + 4 + 8 };
 
-void state_encode(bool mail, unsigned group, const struct state_command *command,
-                  struct buffer *output)
+void state_encode(const struct state_command *command, struct buffer *output)
 {
-    if (mail) {
-        mail_state_encode(group, command, output);
-        return;
-    }
     char *octets = buffer_reserve(output, COMMAND_OCTETS + command->filler);
 
     octets[0] = (char)command->kind;
@@ -192,9 +184,6 @@ static struct batch *batch_of(const struct log_entry *entries, size_t count)
 enum status state_apply(struct state *state, const struct log_entry *entries, size_t count,
                         struct state_outcome *out_outcomes, uint64_t *out_digests)
 {
-    if (state->mail != NULL) {
-        return mail_state_apply(state->mail, entries, count, out_outcomes, out_digests);
-    }
     if (state->rotten) {
         return STATUS_CORRUPT;
     }
@@ -260,10 +249,6 @@ static void drop_batch(struct state *state, bool applies)
 
 void state_flush(struct state *state)
 {
-    if (state->mail != NULL) {
-        mail_state_flush(state->mail);
-        return;
-    }
     while (state->batches != NULL) {
         drop_batch(state, true);
     }
@@ -271,10 +256,6 @@ void state_flush(struct state *state)
 
 void state_crash(struct state *state, struct random *random)
 {
-    if (state->mail != NULL) {
-        mail_state_crash(state->mail, random);
-        return;
-    }
     size_t kept = state->batch_count > 0 ? random_below(random, state->batch_count + 1) : 0;
     bool changes = kept < state->batch_count;
 
@@ -289,20 +270,16 @@ void state_crash(struct state *state, struct random *random)
 
 uint64_t state_durable_index(const struct state *state)
 {
-    return state->mail != NULL ? mail_state_durable_index(state->mail)
-                               : state->durable.meta.applied.index;
+    return state->durable.meta.applied.index;
 }
 
 const struct state_meta *state_meta(const struct state *state)
 {
-    return state->mail != NULL ? mail_state_meta(state->mail) : &state->now.meta;
+    return &state->now.meta;
 }
 
 void state_rot(struct state *state)
 {
-    if (state->mail != NULL) {
-        mail_state_rot(state->mail);
-    }
     state->rotten = true;
 }
 
@@ -314,7 +291,7 @@ static void machine_begin(struct machine *machine, const struct raft_configurati
     *machine = (struct machine){.meta.configuration = *began};
 }
 
-struct state *state_new(bool mail, unsigned group, const struct raft_configuration_at *began)
+struct state *state_new(const struct raft_configuration_at *began)
 {
     struct state *state = NEW(struct state);
 
@@ -322,9 +299,6 @@ struct state *state_new(bool mail, unsigned group, const struct raft_configurati
     state->batches_end = &state->batches;
     machine_begin(&state->now, began);
     machine_begin(&state->durable, began);
-    if (mail) {
-        state->mail = mail_state_new(group, began);
-    }
     return state;
 }
 
@@ -338,7 +312,6 @@ void state_free(struct state *state)
     }
     machine_done(&state->now);
     machine_done(&state->durable);
-    mail_state_free(state->mail);
     memory_free(state);
 }
 
@@ -347,11 +320,7 @@ struct state_blob *state_export(struct state *state)
     struct state_blob *blob = NEW(struct state_blob);
 
     blob->references = 1;
-    if (state->mail != NULL) {
-        blob->mail = mail_state_export(state->mail);
-    } else {
-        machine_copy(&blob->machine, &state->now);
-    }
+    machine_copy(&blob->machine, &state->now);
     return blob;
 }
 
@@ -365,7 +334,6 @@ void state_blob_unref(struct state_blob *blob)
 {
     if (blob != NULL && --blob->references == 0) {
         machine_done(&blob->machine);
-        mail_blob_free(blob->mail);
         memory_free(blob);
     }
 }
@@ -373,10 +341,6 @@ void state_blob_unref(struct state_blob *blob)
 void state_clear(struct state *state)
 {
     state->rotten = false;
-    if (state->mail != NULL) {
-        mail_state_clear(state->mail);
-        return;
-    }
     while (state->batches != NULL) {
         drop_batch(state, false);
     }
@@ -402,10 +366,6 @@ void state_ingest(struct state *state, const struct state_blob *blob, unsigned p
 {
     struct machine *machine = &state->durable;
 
-    if (state->mail != NULL) {
-        mail_state_ingest(state->mail, blob->mail, piece, pieces);
-        return;
-    }
     for (size_t i = 0; i < STATE_BOXES; i++) {
         ingest_box(&machine->boxes[i], &blob->machine.boxes[i], piece, pieces);
     }
@@ -427,9 +387,6 @@ void state_ingest(struct state *state, const struct state_blob *blob, unsigned p
 
 enum status state_read(struct state *state, unsigned box, struct state_view *out_view)
 {
-    if (state->mail != NULL) {
-        return mail_state_read(state->mail, box, out_view);
-    }
     if (state->rotten) {
         return STATUS_CORRUPT;
     }
@@ -444,9 +401,6 @@ unsigned state_find(struct state *state, unsigned box, uint64_t operation, uint3
     const struct box *found = &state->now.boxes[box];
     unsigned count = 0;
 
-    if (state->mail != NULL) {
-        return mail_state_find(state->mail, box, operation, out_uid);
-    }
     for (size_t i = 0; i < found->count; i++) {
         if (found->items[i].operation == operation) {
             *out_uid = found->items[i].uid;
@@ -458,9 +412,6 @@ unsigned state_find(struct state *state, unsigned box, uint64_t operation, uint3
 
 bool state_is_sound(struct state *state)
 {
-    if (state->mail != NULL) {
-        return mail_state_is_sound(state->mail);
-    }
     for (size_t i = 0; i < STATE_BOXES; i++) {
         const struct box *box = &state->now.boxes[i];
 

@@ -1,7 +1,7 @@
 /* The state of one replica: a state machine over something that is durable only after a flush.
  *
- * Two of them behind one face: a small one, fast, with mailboxes that give UIDs and modseqs; and
- * the real storage/apply over a store in memory. */
+ * A small machine in the shape of storage/apply.h, fast enough for thousands of hours: mailboxes
+ * that give UIDs and modseqs, and remember the operations that made them. */
 #ifndef AVISO_TESTS_SIM_SIM_STATE_H
 #define AVISO_TESTS_SIM_SIM_STATE_H
 
@@ -48,12 +48,11 @@ struct state_command {
 };
 
 /* `began`: the configuration at index 0. */
-struct state *state_new(bool mail, unsigned group, const struct raft_configuration_at *began);
+struct state *state_new(const struct raft_configuration_at *began);
 void state_free(struct state *state);
 
 /* Appends the payload of an entry. */
-void state_encode(bool mail, unsigned group, const struct state_command *command,
-                  struct buffer *output);
+void state_encode(const struct state_command *command, struct buffer *output);
 
 /* Entries in order, the next first; an outcome and the digest after it for each. CORRUPT: a row is
  * damaged. NO_SPACE: nothing was changed. */

@@ -272,11 +272,9 @@ static void run_calm(struct sim *sim, void *context, uint64_t argument)
     sim_at(sim, sim->now_us + 10 * SECOND, run_calm, NULL, 0);
 }
 
-enum { HEAL_BOUND = 90 * SECOND, SILENCE = 40 * SECOND };
-
 void sim_run(struct sim *sim)
 {
-    uint64_t end = sim->plan.duration_us + HEAL_BOUND + SILENCE;
+    uint64_t end = sim->plan.duration_us + sim->plan.heal_us + sim->plan.silence_us;
 
     for (unsigned slot = 0; slot < sim->node_count; slot++) {
         node_start(&sim->nodes[slot]);
@@ -290,12 +288,15 @@ void sim_run(struct sim *sim)
         client_start(&sim->clients[i]);
     }
     operator_start(sim);
-    nemesis_start(sim);
+    if (sim->script != NULL) {
+        sim->script(sim);
+    } else {
+        nemesis_start(sim);
+    }
     sim_at(sim, sim->plan.duration_us, run_heal, NULL, 0);
-    sim_at(sim, sim->plan.duration_us + HEAL_BOUND, run_quiet, NULL, 0);
+    sim_at(sim, sim->plan.duration_us + sim->plan.heal_us, run_quiet, NULL, 0);
     sim_at(sim, 0, run_calm, NULL, 0);
-    while (!sim->failed && !sim->script_done && sim->event_count > 0 &&
-           sim->events[0].at_us < end) {
+    while (!sim->failed && sim->event_count > 0 && sim->events[0].at_us < end) {
         struct sim_event event = take_event(sim);
 
         sim->now_us = event.at_us;
