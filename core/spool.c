@@ -35,8 +35,9 @@ void spool_done(struct spool *spool)
 
 static enum status status_of_errno(void)
 {
-    return errno == ENOSPC || errno == EDQUOT || errno == ENOMEM ? STATUS_NO_SPACE
-                                                                 : STATUS_IO_ERROR;
+    return errno == ENOSPC || errno == EDQUOT || errno == EFBIG || errno == ENOMEM
+               ? STATUS_NO_SPACE
+               : STATUS_IO_ERROR;
 }
 
 /* A file without a name goes with the process, whatever becomes of that. */
@@ -71,20 +72,25 @@ static enum status write_all(int file, struct slice bytes)
     return STATUS_OK;
 }
 
+/* A fault stays: the file lacks octets that `size` counts. */
 static enum status write_head(struct spool *spool)
 {
-    enum status status = spool->file < 0 ? open_file(spool) : STATUS_OK;
-
-    if (status == STATUS_OK) {
-        status = write_all(spool->file, buffer_view(&spool->head));
+    if (spool->fault == STATUS_OK && spool->file < 0) {
+        spool->fault = open_file(spool);
+    }
+    if (spool->fault == STATUS_OK) {
+        spool->fault = write_all(spool->file, buffer_view(&spool->head));
     }
     buffer_clear(&spool->head);
-    return status;
+    return spool->fault;
 }
 
 enum status spool_append(struct spool *spool, struct slice bytes)
 {
     CHECK(spool->mapping == NULL);
+    if (spool->fault != STATUS_OK) {
+        return spool->fault;
+    }
     if (bytes.size > spool->size_max - spool->size) {
         return STATUS_TOO_LARGE;
     }
@@ -109,6 +115,9 @@ enum status spool_append(struct spool *spool, struct slice bytes)
 
 enum status spool_view(struct spool *spool, struct slice *out_bytes)
 {
+    if (spool->fault != STATUS_OK) {
+        return spool->fault;
+    }
     if (spool->file < 0) {
         *out_bytes = spool->head.size > 0 ? buffer_view(&spool->head) : SLICE("");
         return STATUS_OK;

@@ -19,6 +19,7 @@ struct spool {
     uint64_t size_max; /* octets allowed */
     int file;          /* or -1 */
     void *mapping;     /* of the file, once viewed */
+    enum status fault; /* of the first write that failed */
 };
 
 /* An empty spool, which opens no file before it must. */
