@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/macros.h"
 #include "core/memory.h"
+#include "core/number.h"
 #include "net/sha256.h"
 #include "proto/delivery.pb-c.h"
 #include "router/attempt.h"
@@ -13,6 +14,7 @@
 enum {
     ENTRY_OCTETS_MAX = 224 * 1024, /* beside a Deliver; over it the body's frames go before it */
     RECIPIENTS_PER_REQUEST = 500,
+    ROUNDS_MAX = 3, /* of putting a body that was gone when it was wanted */
 };
 
 /* The recipients of one shard, in one request; it puts the body's frames first when they are many.
@@ -24,6 +26,7 @@ struct leg {
     size_t *recipients; /* indices in the order */
     size_t count;
     size_t frame; /* the next to be put */
+    unsigned round;
 };
 
 struct delivery_work {
@@ -31,6 +34,7 @@ struct delivery_work {
     struct delivery *delivery;
     struct arena arena;
     struct delivery_order order; /* its texts copied */
+    struct rpc_octets *octets;   /* beside each Deliver; NULL: not made yet */
     struct delivery_outcome *outcomes;
     struct leg *legs;
     size_t leg_count;
@@ -77,9 +81,11 @@ static struct leg *leg_for(struct delivery_work *work, uint32_t shard)
         }
     }
     struct leg *leg = &work->legs[work->leg_count++];
+    size_t most = work->order.recipient_count < RECIPIENTS_PER_REQUEST ? work->order.recipient_count
+                                                                       : RECIPIENTS_PER_REQUEST;
 
     *leg = (struct leg){.work = work, .shard = shard};
-    leg->recipients = arena_array(&work->arena, RECIPIENTS_PER_REQUEST, sizeof(*leg->recipients));
+    leg->recipients = arena_array(&work->arena, most, sizeof(*leg->recipients));
     attempt_init(&leg->attempt, work->router);
     return leg;
 }
@@ -112,19 +118,37 @@ static bool puts_frames_first(const struct ingested *ingested)
            ingested->header_frame.size + body_frames_size(ingested) > ENTRY_OCTETS_MAX;
 }
 
+static void hash_u64(struct sha256 *sha256, uint64_t number)
+{
+    char octets[8];
+
+    number_put_u64(octets, number);
+    sha256_update(sha256, (struct slice){octets, sizeof(octets)});
+}
+
 /* The legs of one delivery are one request to the shard each; under one id only the first would
- * have an effect, so each leg's is made from the delivery's and its own number. The time in front
- * stays. */
+ * have an effect. So each leg's is made from the delivery's and from who is in the leg, not from
+ * its number: whoever repeats a delivery for those alone that failed asks under the ids of before.
+ * A round has its own, since the shard remembers that the one before found no body. The time in
+ * front stays. */
 static void leg_id(const struct leg *leg, struct request_id *out_id)
 {
-    size_t number = (size_t)(leg - leg->work->legs);
+    const struct delivery_order *order = &leg->work->order;
     char digest[SHA256_SIZE];
     struct sha256 sha256;
 
-    *out_id = leg->work->order.id;
+    *out_id = order->id;
     sha256_init(&sha256);
     sha256_update(&sha256, (struct slice){out_id->octets, REQUEST_ID_SIZE});
-    sha256_update(&sha256, (struct slice){(const char *)&number, sizeof(number)});
+    hash_u64(&sha256, leg->round);
+    hash_u64(&sha256, leg->shard);
+    for (size_t i = 0; i < leg->count; i++) {
+        const struct delivery_recipient *recipient = &order->recipients[leg->recipients[i]];
+
+        hash_u64(&sha256, recipient->place.account);
+        hash_u64(&sha256, recipient->mailbox.size);
+        sha256_update(&sha256, recipient->mailbox);
+    }
     sha256_final(&sha256, digest);
     memcpy(out_id->octets + 6, digest, REQUEST_ID_SIZE - 6);
 }
@@ -228,8 +252,11 @@ static void deliver(struct leg *leg)
             wire_recipient(&work->arena, &order->recipients[leg->recipients[i]]);
     }
     fill_message(&work->arena, order, with_body, &request);
+    if (work->octets == NULL) {
+        work->octets = join_frames(order->ingested, with_body);
+    }
     attempt_start(&leg->attempt, leg->shard, &aviso__delivery__descriptor, "Deliver", &request.base,
-                  join_frames(order->ingested, with_body), on_delivered);
+                  rpc_octets_ref(work->octets), on_delivered);
 }
 
 /* ---- Endings ---- */
@@ -239,6 +266,7 @@ static void work_free(struct delivery_work *work)
     for (size_t i = 0; i < work->leg_count; i++) {
         attempt_done(&work->legs[i].attempt);
     }
+    rpc_octets_unref(work->octets);
     ingested_unref(work->order.ingested);
     arena_done(&work->arena);
     memory_free(work);
@@ -288,12 +316,28 @@ static enum status status_of_wire(uint32_t status)
     return status <= STATUS_UNSUPPORTED ? (enum status)status : STATUS_UNSUPPORTED;
 }
 
+/* The whole request found no body: it was dropped between the last frame, or the answer that it was
+ * there, and now. It says nothing about the accounts. */
+static void put_again(struct leg *leg)
+{
+    if (++leg->round == ROUNDS_MAX) {
+        fail_leg(leg, STATUS_UNAVAILABLE);
+        return;
+    }
+    leg->frame = 0;
+    put_frame(leg);
+}
+
 static void on_delivered(struct attempt *attempt, enum status status,
                          const ProtobufCMessage *message, struct rpc_octets *octets)
 {
     struct leg *leg = CONTAINER_OF(attempt, struct leg, attempt);
     const Aviso__DeliverReply *reply = (const Aviso__DeliverReply *)message;
 
+    if (status == STATUS_NOT_FOUND && puts_frames_first(leg->work->order.ingested)) {
+        put_again(leg);
+        return;
+    }
     if (status == STATUS_OK && reply->n_outcomes != leg->count) {
         status = STATUS_UNSUPPORTED;
     }
