@@ -135,6 +135,7 @@ static void keep_rows(struct mailbox_work *work, const struct message_row *rows,
             arena_array(&work->arena, rows[i].keyword_count, sizeof(*keywords));
 
         *row = rows[i];
+        row->digest = (struct slice){0}; /* not asked for, and the reply's */
         for (size_t k = 0; k < row->keyword_count; k++) {
             keywords[k] = arena_copy(&work->arena, rows[i].keywords[k]);
         }

@@ -3,7 +3,11 @@
 #include "router/frames.h"
 #include "router/mailbox_work.h"
 
-enum { ROWS_SIZE_MAX = 1024 * 1024, BODY_FRAMES_MAX = 4 };
+enum {
+    ROWS_SIZE_MAX = 1024 * 1024,
+    ROWS_UIDS_MAX = 256 * 1024, /* of one request: a set of any size would not fit a message */
+    BODY_FRAMES_MAX = 4,
+};
 
 /* Which octets of which body. */
 struct body_range {
@@ -84,6 +88,22 @@ static void on_claimed(struct attempt *attempt, enum status status, const Protob
 
 /* ---- GetRows ---- */
 
+/* The first of the UIDs; where the rest begins is kept. */
+static ProtobufCBinaryData first_uids(struct mailbox_work *work, const struct uid_set *uids)
+{
+    work->rest_from = uid_set_select(uids, ROWS_UIDS_MAX + 1);
+    if (work->rest_from == 0) {
+        return mailbox_wire_of_uids(work, uids);
+    }
+    struct uid_set *first = uid_set_copy(uids);
+
+    uid_set_remove_range(first, work->rest_from, UINT32_MAX);
+    ProtobufCBinaryData octets = mailbox_wire_of_uids(work, first);
+
+    uid_set_free(first);
+    return octets;
+}
+
 void mailbox_get_rows(struct router *router, struct mailbox_call *call, struct account_place place,
                       uint32_t mailbox, const struct rows_query *query, mailbox_rows_fn *done)
 {
@@ -92,7 +112,7 @@ void mailbox_get_rows(struct router *router, struct mailbox_call *call, struct a
 
     request.account = place.account;
     request.mailbox = mailbox;
-    request.uids = mailbox_wire_of_uids(work, query->uids);
+    request.uids = first_uids(work, query->uids);
     request.parts = query->parts;
     request.changed_since = query->changed_since;
     request.size_max = ROWS_SIZE_MAX;
@@ -115,7 +135,9 @@ static void on_rows(struct attempt *attempt, enum status status, const ProtobufC
         status = mailbox_rows_of_wire(reply->rows, reply->n_rows, &work->arena, &converted);
     }
     if (status == STATUS_OK) {
-        rows = (struct mailbox_rows){converted, reply->n_rows, reply->more_from, reply->modseq};
+        uint32_t more_from = reply->more_from != 0 ? reply->more_from : work->rest_from;
+
+        rows = (struct mailbox_rows){converted, reply->n_rows, more_from, reply->modseq};
     }
     call->done.rows(call, status, status == STATUS_OK ? &rows : NULL);
     mailbox_work_free(work);

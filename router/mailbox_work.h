@@ -22,6 +22,7 @@ struct mailbox_work {
     struct uid_set *targets;
     struct mailbox_change *change;
     struct body_range *body;
+    uint32_t rest_from; /* of rows: the first UID not asked for; 0: none */
 };
 
 /* Of one call, until it is answered or cancelled. */
