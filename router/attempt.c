@@ -95,7 +95,9 @@ static void on_reply(const ProtobufCMessage *reply, void *data)
     uint64_t pause = pause_ms(attempt->tries);
 
     if (may_be_tried_again(status) && now_ms + pause < attempt->deadline_ms) {
-        router_learn_leader(attempt->router, attempt->call.shard, attempt->call.leader_hint);
+        if (status == STATUS_NOT_LEADER) {
+            router_learn_leader(attempt->router, attempt->call.shard, attempt->call.leader_hint);
+        }
         loop_timer_start(&attempt->pause, pause);
         return;
     }

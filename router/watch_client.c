@@ -76,6 +76,9 @@ static void on_event(const Aviso__WatchEvent *event, void *data)
     struct account_stream *stream = CONTAINER_OF(data, struct account_stream, call);
 
     if (event == NULL) {
+        if (stream->call.status == STATUS_NOT_LEADER) {
+            router_learn_leader(stream->router, stream->place.shard, stream->call.leader_hint);
+        }
         reopen_later(stream);
         return;
     }
