@@ -4,6 +4,7 @@
 #include "core/macros.h"
 #include "core/memory.h"
 #include "core/number.h"
+#include "core/random.h"
 #include "router/slot.h"
 
 /* One answer, in the chain of its bucket and in the order of use. */
@@ -24,6 +25,8 @@ struct answer {
 struct directory_cache {
     size_t count;
     size_t count_max;
+    uint64_t seed; /* so that nobody can choose names of one bucket */
+    uint64_t forgotten;
     size_t bucket_count; /* a power of 2 */
     struct answer **buckets;
     struct answer *newest;
@@ -35,6 +38,7 @@ struct directory_cache *directory_cache_new(size_t count_max)
     struct directory_cache *cache = NEW(struct directory_cache);
 
     cache->count_max = count_max > 0 ? count_max : 1;
+    random_octets(&cache->seed, sizeof(cache->seed));
     cache->bucket_count = 16;
     while (cache->bucket_count < cache->count_max) {
         cache->bucket_count *= 2;
@@ -88,9 +92,9 @@ void directory_cache_free(struct directory_cache *cache)
     memory_free(cache);
 }
 
-static uint64_t hash_of(struct slice key)
+static uint64_t hash_of(const struct directory_cache *cache, struct slice key)
 {
-    uint64_t hash = 0xcbf29ce484222325;
+    uint64_t hash = 0xcbf29ce484222325 ^ cache->seed;
 
     for (size_t i = 0; i < key.size; i++) {
         hash = (hash ^ (unsigned char)key.data[i]) * 0x100000001b3;
@@ -100,7 +104,7 @@ static uint64_t hash_of(struct slice key)
 
 static struct answer *find(struct directory_cache *cache, struct slice key)
 {
-    uint64_t hash = hash_of(key);
+    uint64_t hash = hash_of(cache, key);
     struct answer *answer = *bucket_of(cache, hash);
 
     while (answer != NULL && (answer->hash != hash ||
@@ -135,7 +139,7 @@ static struct answer *add(struct directory_cache *cache, struct slice key, size_
         remove_answer(cache, cache->oldest);
     }
     answer = memory_zeroed(sizeof(*answer) + key.size + extra);
-    answer->hash = hash_of(key);
+    answer->hash = hash_of(cache, key);
     answer->as_of_ms = now_ms;
     answer->key_size = key.size;
     for (size_t i = 0; i < key.size; i++) {
@@ -182,14 +186,14 @@ static void copy_targets(struct answer *answer, const struct directory_entry *en
 }
 
 void directory_cache_put(struct directory_cache *cache, struct slice name,
-                         const struct directory_entry *entry, uint64_t now_ms)
+                         const struct directory_entry *entry, uint64_t as_of_ms)
 {
     size_t extra = 0;
 
     for (size_t i = 0; entry != NULL && i < entry->target_count; i++) {
         extra += entry->targets[i].size;
     }
-    struct answer *answer = add(cache, name, extra, now_ms);
+    struct answer *answer = add(cache, name, extra, as_of_ms);
 
     if (entry != NULL) {
         answer->is_there = true;
@@ -203,9 +207,15 @@ void directory_cache_forget(struct directory_cache *cache, struct slice name)
 {
     struct answer *answer = find(cache, name);
 
+    cache->forgotten++;
     if (answer != NULL) {
         remove_answer(cache, answer);
     }
+}
+
+uint64_t directory_cache_forgotten(const struct directory_cache *cache)
+{
+    return cache->forgotten;
 }
 
 /* ---- Accounts: a key that is no name, since it has a NUL in front ---- */

@@ -22,9 +22,13 @@ struct directory_known {
 bool directory_cache_find(struct directory_cache *cache, struct slice name, uint64_t now_ms,
                           uint64_t age_ms, struct directory_known *out_known);
 
-/* `entry` NULL: nobody has the name. Copies it. */
+/* `entry` NULL: nobody has the name. Copies it. `as_of_ms`: when it was asked for. */
 void directory_cache_put(struct directory_cache *cache, struct slice name,
-                         const struct directory_entry *entry, uint64_t now_ms);
+                         const struct directory_entry *entry, uint64_t as_of_ms);
+
+/* Names forgotten so far. What was asked for before a name was forgotten may be older than what
+ * made it so, and must not be put. */
+uint64_t directory_cache_forgotten(const struct directory_cache *cache);
 void directory_cache_forget(struct directory_cache *cache, struct slice name);
 
 /* The same for the state of accounts, of which only quota, usage and suspension are kept. */

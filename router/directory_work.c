@@ -68,6 +68,8 @@ void directory_work_look(struct directory_work *work, attempt_done_fn *done)
 {
     Aviso__LookRequest request = AVISO__LOOK_REQUEST__INIT;
 
+    work->asked_ms = loop_now_ms(router_loop(work->router));
+    work->forgotten = directory_cache_forgotten(router_directory_cache(work->router));
     request.slot = slot_of(work->name);
     request.name = wire_from_slice(work->name);
     attempt_start(&work->attempt, shard_map_shard_of_slot(router_map(work->router), request.slot),
@@ -97,9 +99,10 @@ struct directory_entry directory_entry_of_wire(const Aviso__DirectoryEntry *wire
 void directory_work_learn(struct directory_work *work, enum status status,
                           const struct directory_entry *entry)
 {
-    if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
-        directory_cache_put(router_directory_cache(work->router), work->name,
-                            status == STATUS_OK ? entry : NULL,
-                            loop_now_ms(router_loop(work->router)));
+    struct directory_cache *cache = router_directory_cache(work->router);
+
+    if ((status == STATUS_OK || status == STATUS_NOT_FOUND) &&
+        work->forgotten == directory_cache_forgotten(cache)) {
+        directory_cache_put(cache, work->name, status == STATUS_OK ? entry : NULL, work->asked_ms);
     }
 }

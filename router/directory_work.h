@@ -16,6 +16,8 @@ struct directory_work {
     struct loop_message turn; /* an answer from the cache comes later, too */
     bool is_posted;
     struct slice name;      /* that is asked for */
+    uint64_t asked_ms;      /* when, or the account's state */
+    uint64_t forgotten;     /* by the cache until then */
     struct slice sender_of; /* the account's address, of directory_may_send_as() */
     struct account_call account;
     struct resolving *resolving;

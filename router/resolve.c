@@ -44,6 +44,9 @@ static void add_waiting(struct directory_work *work, struct slice address, unsig
         resolving->is_loop = true;
         return;
     }
+    if (address.size > ADDRESS_SIZE_MAX) {
+        return; /* nobody has it */
+    }
     waiting->address = arena_copy(&work->arena, address);
     waiting->depth = depth;
     *resolving->last = waiting;
@@ -203,6 +206,7 @@ static void read_states(struct directory_work *work)
 
         if (!directory_cache_find_account(router_directory_cache(work->router), place, now_ms,
                                           router_directory_cache_ms(work->router), &state)) {
+            work->asked_ms = now_ms;
             account_get(work->router, &work->account, place, on_account);
             return;
         }
@@ -232,7 +236,7 @@ static void on_account(struct account_call *call, enum status status,
     }
     directory_cache_put_account(router_directory_cache(work->router),
                                 (struct account_place){account->shard, account->account}, &state,
-                                loop_now_ms(router_loop(work->router)));
+                                work->asked_ms);
     take_state(work, &state);
     read_states(work);
 }
