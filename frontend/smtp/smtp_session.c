@@ -282,6 +282,10 @@ static enum session_next on_tls(void *data)
 
     smtp_reset(session);
     buffer_clear(&session->client_name);
+    buffer_clear(&session->user);
+    session->user_place = (struct account_place){0};
+    session->is_authenticated = false;
+    session->is_extended = false;
     return SESSION_READS;
 }
 
