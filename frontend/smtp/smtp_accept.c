@@ -33,18 +33,22 @@ static struct smtp_recipient *in_order(struct smtp_recipient *latest_first)
     return first;
 }
 
-/* The whole message gets `text`, whatever the service. */
+/* The whole message gets `text`, whatever the service. With LMTP each recipient gets an answer and
+ * none counts as an error: a session that ended among them would leave recipients who have the
+ * message without their 250, and the neighbour would send it to them again. */
 static enum session_next answer_all(struct smtp_session *session, const char *text)
 {
-    size_t count = session->options->service == SMTP_LMTP ? session->envelope.recipient_count : 1;
-    enum session_next next = SESSION_READS;
+    size_t count = session->envelope.recipient_count;
 
     metric_add(text[0] == '2' ? &accepted : &refused, 1);
     smtp_reset(session);
-    for (size_t i = 0; i < count && next == SESSION_READS; i++) {
-        next = smtp_reply(session, text);
+    if (session->options->service != SMTP_LMTP) {
+        return smtp_reply(session, text);
     }
-    return next;
+    for (size_t i = 0; i < count; i++) {
+        smtp_say(session, text);
+    }
+    return SESSION_READS;
 }
 
 /* Worst first, so that the whole is as bad as its worst part; what may pass is worse than what
@@ -72,7 +76,6 @@ static enum session_next answer_delivery(struct smtp_session *session)
 {
     struct smtp_envelope *envelope = &session->envelope;
     enum status worst = STATUS_OK;
-    enum session_next next = SESSION_READS;
 
     if (session->options->service != SMTP_LMTP) {
         for (size_t i = 0; i < envelope->account_count; i++) {
@@ -85,14 +88,14 @@ static enum session_next answer_delivery(struct smtp_session *session)
     struct smtp_recipient *recipient = in_order(envelope->recipients);
 
     envelope->recipients = recipient;
-    for (; recipient != NULL && next == SESSION_READS; recipient = recipient->next) {
+    for (; recipient != NULL; recipient = recipient->next) {
         enum status status = recipient_status(envelope, recipient);
 
         metric_add(status == STATUS_OK ? &accepted : &refused, 1);
-        next = smtp_reply(session, smtp_status_text(status));
+        smtp_say(session, smtp_status_text(status));
     }
     smtp_reset(session);
-    return next;
+    return SESSION_READS;
 }
 
 /* ---- The steps ---- */

@@ -207,6 +207,17 @@ static enum status account_status(const struct smtp_session *session,
                : STATUS_OK;
 }
 
+/* A neighbour that passes on what others send makes no mistake by asking for an unknown user; from
+ * elsewhere it is how addresses are guessed. */
+static enum session_next refuse_recipient(struct smtp_session *session, const char *text)
+{
+    if (session->options->service != SMTP_LMTP) {
+        return smtp_reply(session, text);
+    }
+    smtp_say(session, text);
+    return SESSION_READS;
+}
+
 /* Of a group, those who can get the message get it; one who cannot is only refused when he is
  * alone. */
 static enum session_next take_accounts(struct smtp_session *session,
@@ -226,7 +237,7 @@ static enum session_next take_accounts(struct smtp_session *session,
         }
     }
     if (envelope->account_of_count == first) {
-        return smtp_reply(session, smtp_status_text(refusal));
+        return refuse_recipient(session, smtp_status_text(refusal));
     }
     struct smtp_recipient *recipient = ARENA_NEW(&envelope->arena, struct smtp_recipient);
 
@@ -264,6 +275,6 @@ static void on_resolved(struct directory_call *call, enum status status,
         smtp_wake(session, smtp_reply(session, "550 5.4.6 the address leads back to itself"));
         return;
     default:
-        smtp_wake(session, smtp_reply(session, "550 5.1.1 no such user here"));
+        smtp_wake(session, refuse_recipient(session, "550 5.1.1 no such user here"));
     }
 }

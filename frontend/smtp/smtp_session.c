@@ -45,10 +45,15 @@ static const struct command {
 
 /* ---- Replies ---- */
 
-enum session_next smtp_reply(struct smtp_session *session, const char *text)
+void smtp_say(struct smtp_session *session, const char *text)
 {
     buffer_printf(session->port.output, "%s\r\n", text);
-    if (text[0] != '4' && text[0] != '5') {
+}
+
+enum session_next smtp_reply(struct smtp_session *session, const char *text)
+{
+    smtp_say(session, text);
+    if (text[0] != '5') {
         return SESSION_READS;
     }
     if (++session->errors >= session->options->errors_max) {

@@ -84,8 +84,12 @@ struct smtp_session {
 
 /* ---- Replies (smtp_session.c) ---- */
 
-/* "code enhanced text" and CRLF; a code of 4xx or 5xx counts as an error, too many of which end the
- * session. */
+/* "code enhanced text" and CRLF. */
+void smtp_say(struct smtp_session *session, const char *text);
+
+/* The same; a code of 5xx counts as an error of the client, too many of which end the session. What
+ * is refused for the moment (4xx) is not the client's fault, and a message with more recipients
+ * than the limit must still get through to the first of them (RFC 5321 §4.5.3.1.10). */
 enum session_next smtp_reply(struct smtp_session *session, const char *text);
 
 /* The text for what storage or the directory answered. Never NULL. */
