@@ -45,6 +45,7 @@ static void on_open(struct mailbox_call *call, enum status status,
     }
     session->mailbox = opening->record.mailbox;
     session->uid_validity = opening->record.uid_validity;
+    uid_set_free(session->uids); /* of a login that failed half-way */
     session->uids = uid_set_copy(opening->uids);
     session->messages = memory_resized(session->messages, (uid_set_count(session->uids) + 1) *
                                                               sizeof(struct pop3_message));

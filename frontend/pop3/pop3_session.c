@@ -175,11 +175,9 @@ static enum session_next on_tls(void *session)
     return SESSION_READS;
 }
 
+/* RFC 1939 §3: removes nothing, and says nothing. */
 static void on_timeout(void *session)
 {
-    struct pop3_session *pop3 = session;
-
-    buffer_printf(pop3->port.output, "-ERR [SYS/TEMP] silent for too long\r\n");
 }
 
 static void on_stop(void *session)

@@ -7,8 +7,14 @@
 
 enum { ACCOUNTS_OF_NAME_MAX = 2 };
 
-#define ANN {.shard = FAKE_SHARD, .account = FAKE_ANN, .address = {"ann@example.org", 15}}
-#define BOB {.shard = FAKE_SHARD, .account = FAKE_BOB, .address = {"bob@example.org", 15}}
+#define ANN                                                                                        \
+    {                                                                                              \
+        .shard = FAKE_SHARD, .account = FAKE_ANN, .address = { "ann@example.org", 15 }             \
+    }
+#define BOB                                                                                        \
+    {                                                                                              \
+        .shard = FAKE_SHARD, .account = FAKE_BOB, .address = { "bob@example.org", 15 }             \
+    }
 #define FULL                                                                                       \
     {                                                                                              \
         .shard = FAKE_SHARD, .account = FAKE_BOB, .address = {"full@example.org", 16},             \
