@@ -200,7 +200,8 @@ void mailbox_get_body(struct router *router, struct mailbox_call *call, struct a
     Aviso__GetBodyRequest request = AVISO__GET_BODY_REQUEST__INIT;
     struct mailbox_work *work = mailbox_work_new(router, call, place);
     uint64_t first = offset / BODY_FRAME_SIZE;
-    uint64_t wanted = offset % BODY_FRAME_SIZE + size;
+    uint64_t most = (uint64_t)BODY_FRAMES_MAX * BODY_FRAME_SIZE; /* a sum with more may wrap */
+    uint64_t wanted = offset % BODY_FRAME_SIZE + (size < most ? size : most);
     uint64_t frames = wanted / BODY_FRAME_SIZE + (wanted % BODY_FRAME_SIZE > 0);
 
     work->body = ARENA_NEW(&work->arena, struct body_range);
