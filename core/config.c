@@ -239,7 +239,8 @@ static enum status read_yaml(struct reading *reading, struct slice yaml)
         return fault(reading, 0, "the file is too large");
     }
     CHECK(yaml_parser_initialize(&reading->parser) == 1);
-    yaml_parser_set_input_string(&reading->parser, (const unsigned char *)yaml.data, yaml.size);
+    yaml_parser_set_input_string(
+        &reading->parser, (const unsigned char *)(yaml.data != NULL ? yaml.data : ""), yaml.size);
     buffer_init(&reading->name, (DEPTH_MAX + 1) * NAME_SIZE_MAX);
     buffer_init(&reading->items, CONFIG_FILE_SIZE_MAX);
     enum status status = read_document(reading);

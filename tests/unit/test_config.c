@@ -97,6 +97,23 @@ static void the_environment_comes_last(void **state)
     assert_int_equal(sample.count, 7);
 }
 
+static void the_environment_alone_is_enough(void **state)
+{
+    char *const environment[] = {(char[]){"AVISO_HOST=mx.example.org"}, NULL};
+    struct sample sample = {0};
+    struct arena arena;
+    struct buffer fault;
+
+    arena_init(&arena);
+    buffer_init(&fault, 4096);
+    assert_int_equal(config_read(settings, COUNT_OF(settings), (struct slice){NULL, 0}, environment,
+                                 &arena, &sample, &fault),
+                     STATUS_OK);
+    assert_slice_equals(sample.host, "mx.example.org");
+    buffer_done(&fault);
+    arena_done(&arena);
+}
+
 static void faults_name_their_line_and_a_cure(void **state)
 {
     static const struct {
@@ -161,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_file_fills_the_table),
         cmocka_unit_test(defaults_stand_in),
         cmocka_unit_test(the_environment_comes_last),
+        cmocka_unit_test(the_environment_alone_is_enough),
         cmocka_unit_test(faults_name_their_line_and_a_cure),
         cmocka_unit_test(the_sample_reads_back),
     };
