@@ -186,14 +186,23 @@ def rows(client):
         yield uid, flags, re.search(rb"Subject: (\S+)", item[1])[1].decode()
 
 
+def log_in(server, address):
+    """As who was made and acknowledged: an account that is not known any more was lost, too."""
+    client = imaplib.IMAP4("127.0.0.1", server.imap_port, timeout=120)
+    try:
+        client.login(address, PASSWORD)
+    except imaplib.IMAP4.error as fault:
+        raise Violation(f"the account {address} is lost: {fault}") from fault
+    return client
+
+
 def check_deliveries(server, deliverers):
     """Every acknowledged delivery is there once; what was not acknowledged, at most once."""
     by_address = {}
     for one in deliverers:
         by_address.setdefault(one.address, []).append(one)
     for address, senders in by_address.items():
-        client = imaplib.IMAP4("127.0.0.1", server.imap_port, timeout=120)
-        client.login(address, PASSWORD)
+        client = log_in(server, address)
         client.select("INBOX", readonly=True)
         there = [identity for _, _, identity in rows(client)]
         client.shutdown()
@@ -238,8 +247,7 @@ class Flood:
         for client in self.clients:
             client.end()
         for editor in self.editors:
-            client = imaplib.IMAP4("127.0.0.1", self.server.imap_port, timeout=120)
-            client.login(editor.address, PASSWORD)
+            client = log_in(self.server, editor.address)
             editor.look(client)
             client.shutdown()
         check_deliveries(self.server, self.deliverers)
