@@ -371,6 +371,60 @@ static void addresses_resolve(void **state)
     }
 }
 
+/* An address longer than any: nobody has it, and the others are found. */
+static void serve_long_target(struct fake_storage *fake, const struct fake_request *request)
+{
+    Aviso__DirectoryEntry entry = AVISO__DIRECTORY_ENTRY__INIT;
+    char octets[5000];
+    ProtobufCBinaryData targets[] = {wire_from_slice((struct slice){octets, sizeof(octets)}),
+                                     wire_from_slice(SLICE("ann@example.org"))};
+
+    memset(octets, '+', sizeof(octets));
+    entry.kind = AVISO__ENTRY_KIND__ENTRY_GROUP;
+    entry.n_targets = 2;
+    entry.targets = targets;
+    fake->serve = serve;
+    fake_reply(request, &entry.base);
+}
+
+static void target_that_is_no_address_is_nobody(void **state)
+{
+    storage.serve = serve_long_target;
+    resolve("group@example.org");
+    assert_int_equal(got.resolution, RESOLUTION_ACCOUNTS);
+    assert_int_equal(got.account_count, 1);
+}
+
+static const char *sender;
+
+static void ask_may_send(struct fake_storage *fake)
+{
+    got.has_returned = false;
+    directory_may_send_as(fake->router, &got.directory, SLICE("ann@example.org"), slice_of(sender),
+                          on_changed);
+    got.has_returned = true;
+}
+
+static void account_may_send_as_itself_and_its_aliases(void **state)
+{
+    static const struct {
+        const char *sender;
+        enum status status;
+    } cases[] = {
+        {"ann@example.org", STATUS_OK},       {"ann+x@example.org", STATUS_OK},
+        {"post@example.org", STATUS_OK},      {"both@example.org", STATUS_DENIED},
+        {"bob@example.org", STATUS_DENIED},   {"nobody@example.org", STATUS_DENIED},
+        {"ann@catch.example", STATUS_DENIED}, {"@example.org", STATUS_DENIED},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        sender = cases[i].sender;
+        fake_storage_play(&storage, ask_may_send);
+        assert_int_equal(got.status, cases[i].status);
+        assert_int_equal(got.done_count, i + 1);
+    }
+}
+
 static void known_answers_are_not_asked_for_again(void **state)
 {
     storage.cache_ms = 1000 * 1000;
@@ -697,6 +751,51 @@ static void part_that_fails_ends_a_large_change(void **state)
     assert_int_equal(storage.seen_count, 2);
 }
 
+static void serve_rows(struct fake_storage *fake, const struct fake_request *request)
+{
+    const Aviso__GetRowsRequest *get = (const Aviso__GetRowsRequest *)request->message;
+    Aviso__GetRowsReply reply = AVISO__GET_ROWS_REPLY__INIT;
+    struct uid_set *uids = uid_set_new();
+
+    assert_int_equal(uid_set_decode(slice_from_wire(get->uids), uids), STATUS_OK);
+    got.accounts[got.done_count] = uid_set_count(uids);
+    uid_set_free(uids);
+    fake_reply(request, &reply.base);
+}
+
+static void on_rows(struct mailbox_call *call, enum status status, const struct mailbox_rows *rows)
+{
+    got.status = status;
+    got.accounts[4 + got.done_count++] = rows->more_from;
+    fake_storage_stop(&storage);
+}
+
+/* Every other UID from `got.account_count` on, up to 600,000. */
+static void get_many_rows(struct fake_storage *fake)
+{
+    struct uid_set *uids = uid_set_new();
+    struct rows_query query = {.uids = uids};
+
+    for (uint32_t uid = (uint32_t)got.account_count; uid <= 600000; uid += 2) {
+        uid_set_add(uids, uid);
+    }
+    mailbox_get_rows(fake->router, &got.mailbox, (struct account_place){2, 1}, 1, &query, on_rows);
+    uid_set_free(uids);
+}
+
+static void rows_of_a_large_set_are_asked_for_in_parts(void **state)
+{
+    storage.serve = serve_rows;
+    got.account_count = 2;
+    fake_storage_play(&storage, get_many_rows);
+    assert_int_equal(got.accounts[0], 256 * 1024);
+    assert_int_equal(got.accounts[4], 2 * (256 * 1024 + 1));
+    got.account_count = got.accounts[4];
+    fake_storage_play(&storage, get_many_rows);
+    assert_int_equal(got.accounts[1], 300000 - 256 * 1024);
+    assert_int_equal(got.accounts[5], 0);
+}
+
 /* ---- Watches ---- */
 
 static struct account_watch watches[2];
@@ -841,6 +940,8 @@ int main(void)
         TEST(call_cancelled_while_it_is_served_is_never_done),
         TEST(call_cancelled_between_two_tries_is_never_done),
         TEST(addresses_resolve),
+        TEST(target_that_is_no_address_is_nobody),
+        TEST(account_may_send_as_itself_and_its_aliases),
         TEST(known_answers_are_not_asked_for_again),
         TEST(failed_lookup_fails_the_resolution_and_is_not_remembered),
         TEST(resolution_cancelled_before_its_first_turn_is_never_done),
@@ -855,6 +956,7 @@ int main(void)
         TEST(cancelled_delivery_is_never_done),
         TEST(large_set_goes_in_several_requests),
         TEST(part_that_fails_ends_a_large_change),
+        TEST(rows_of_a_large_set_are_asked_for_in_parts),
         TEST(watches_of_an_account_share_a_stream),
         TEST(stream_that_broke_is_opened_again_and_tells_everything),
         TEST(watch_may_stop_while_it_is_told),
