@@ -47,7 +47,7 @@ const struct config_setting settings_table[] = {
         .meaning = "The largest message taken, over any protocol."),
     ROW("smtp.recipients_max", COUNT, recipients_max, "1000", "100", "10000",
         .meaning = "The most recipients of one message."),
-    ROW("smtp.hops_max", COUNT, hops_max, "50", "10", "1000",
+    ROW("smtp.hops_max", COUNT, hops_max, "100", "10", "1000",
         .meaning = "Received fields before a message counts as going in a circle."),
     ROW("smtp.idle_timeout", DURATION_MS, smtp_idle_timeout_ms, "5m", "10s", "1h",
         .meaning = "How long a client may be silent."),

@@ -120,7 +120,8 @@ enum session_next smtp_accept(struct smtp_session *session)
     if (session->data_status != STATUS_OK) {
         return answer_all(session, refusal(session->data_status));
     }
-    if (smtp_trace_hops(message) > session->options->hops_max) {
+    /* The first Received field is our own. */
+    if (smtp_trace_hops(message) > session->options->hops_max + 1) {
         return answer_all(session, "554 5.4.6 too many hops: the message goes in a circle");
     }
     session->began_us = clock_monotonic_us();

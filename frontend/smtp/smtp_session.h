@@ -26,7 +26,7 @@ struct smtp_options {
     size_t spool_memory_max;             /* octets of a message kept in memory: 1 MiB */
     uint64_t message_size_max;           /* octets: 50 MiB */
     size_t recipients_max;               /* of one message: 1000 */
-    size_t hops_max;                     /* Received fields before it is a loop: 50 */
+    size_t hops_max;                     /* Received fields before it is a loop: 100 */
     size_t errors_max;                   /* refused commands before the end: 20 */
     uint64_t idle_timeout_ms;            /* 5 minutes (RFC 5321 §4.5.3.2) */
     bool offers_tls;                     /* STARTTLS */
