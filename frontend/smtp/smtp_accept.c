@@ -177,7 +177,7 @@ static void deliver(struct smtp_session *session, struct ingested *ingested)
     for (size_t i = 0, start = 0; i < envelope->account_count; start = ends[i++]) {
         recipients[i] = (struct delivery_recipient){
             .place = envelope->accounts[i].place,
-            .over_quota_too = over_quota_too,
+            .over_quota_too = over_quota_too || envelope->accounts[i].of_group,
             .header_prefix = {session->prefixes.data + start, ends[i] - start},
         };
     }

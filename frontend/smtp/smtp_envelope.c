@@ -6,6 +6,8 @@
 #include "frontend/smtp/smtp_state.h"
 #include "mail/address.h"
 
+enum { ACCOUNTS_MAX = 10000 }; /* of a transaction, each as often as recipients lead to it */
+
 static directory_done_fn on_may_send;
 static directory_resolve_fn on_resolved;
 
@@ -160,8 +162,8 @@ static size_t *grow_account_of(struct smtp_envelope *envelope)
     return &envelope->account_of[envelope->account_of_count++];
 }
 
-/* The index of an account of the envelope, added when it is new. A thousand recipients at most make
- * looking through them affordable. */
+/* The index of an account of the envelope, added when it is new. ACCOUNTS_MAX makes looking through
+ * them affordable. */
 static size_t index_of(struct smtp_envelope *envelope, const struct resolved_account *account)
 {
     for (size_t i = 0; i < envelope->account_count; i++) {
@@ -182,10 +184,12 @@ static size_t index_of(struct smtp_envelope *envelope, const struct resolved_acc
     return envelope->account_count++;
 }
 
-void smtp_envelope_add(struct smtp_envelope *envelope, const struct resolved_account *account)
+static void add_account(struct smtp_envelope *envelope, const struct resolved_account *account,
+                        bool of_group)
 {
     size_t index = index_of(envelope, account);
 
+    envelope->accounts[index].of_group |= of_group;
     *grow_account_of(envelope) = index;
 }
 
@@ -218,26 +222,37 @@ static enum session_next refuse_recipient(struct smtp_session *session, const ch
     return SESSION_READS;
 }
 
-/* Of a group, those who can get the message get it; one who cannot is only refused when he is
- * alone. */
+/* OK when the message fits one of them at least. */
+static enum status group_status(const struct smtp_session *session,
+                                const struct resolution *resolution)
+{
+    enum status refusal = STATUS_NOT_FOUND;
+
+    for (size_t i = 0; i < resolution->account_count && refusal != STATUS_OK; i++) {
+        refusal = account_status(session, &resolution->accounts[i]);
+    }
+    return refusal;
+}
+
+/* A group has one answer for all. When the message fits somewhere, everybody in use gets it, over
+ * the quota too: who was left out would never hear of a message that was acknowledged. */
 static enum session_next take_accounts(struct smtp_session *session,
                                        const struct resolution *resolution)
 {
     struct smtp_envelope *envelope = &session->envelope;
     size_t first = envelope->account_of_count;
-    enum status refusal = STATUS_OK;
+    enum status refusal = group_status(session, resolution);
 
-    for (size_t i = 0; i < resolution->account_count; i++) {
-        enum status status = account_status(session, &resolution->accounts[i]);
-
-        if (status == STATUS_OK) {
-            smtp_envelope_add(envelope, &resolution->accounts[i]);
-        } else {
-            refusal = status;
-        }
-    }
-    if (envelope->account_of_count == first) {
+    if (refusal != STATUS_OK) {
         return refuse_recipient(session, smtp_status_text(refusal));
+    }
+    if (first > 0 && first + resolution->account_count > ACCOUNTS_MAX) {
+        return smtp_reply(session, "452 4.5.3 too many recipients");
+    }
+    for (size_t i = 0; i < resolution->account_count; i++) {
+        if (!resolution->accounts[i].suspended) {
+            add_account(envelope, &resolution->accounts[i], resolution->account_count > 1);
+        }
     }
     struct smtp_recipient *recipient = ARENA_NEW(&envelope->arena, struct smtp_recipient);
 

@@ -22,6 +22,7 @@ struct smtp_recipient {
 struct smtp_account {
     struct account_place place;
     struct slice address; /* the account's own, for Delivered-To */
+    bool of_group;        /* one of several accounts of a recipient */
     struct delivery_outcome outcome;
 };
 
@@ -119,8 +120,5 @@ enum session_next smtp_data_octets(struct smtp_session *session, struct slice oc
 
 /* The data is whole (smtp_accept.c): checks it, stores it, answers. */
 enum session_next smtp_accept(struct smtp_session *session);
-
-/* One account to the envelope, for the recipient whose accounts are being gathered. */
-void smtp_envelope_add(struct smtp_envelope *envelope, const struct resolved_account *account);
 
 #endif

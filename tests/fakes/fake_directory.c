@@ -5,7 +5,7 @@
 #include "tests/fakes/fake_mail_state.h"
 #include "tests/fakes/fake_queue.h"
 
-enum { ACCOUNTS_OF_NAME_MAX = 2 };
+enum { ACCOUNTS_OF_NAME_MAX = 2, CROWD_COUNT = RESOLUTION_ACCOUNTS_MAX };
 
 #define ANN                                                                                        \
     {                                                                                              \
@@ -17,7 +17,7 @@ enum { ACCOUNTS_OF_NAME_MAX = 2 };
     }
 #define FULL                                                                                       \
     {                                                                                              \
-        .shard = FAKE_SHARD, .account = FAKE_BOB, .address = {"full@example.org", 16},             \
+        .shard = FAKE_SHARD, .account = FAKE_ANN, .address = {"full@example.org", 16},             \
         .over_quota = true, .quota_octets = 1000, .used_octets = 1000                              \
     }
 #define SUSPENDED                                                                                  \
@@ -62,9 +62,25 @@ static struct slice local_part(struct slice address)
     return slice_is(domain, "example.org") ? slice_cut(&local, '+') : (struct slice){0};
 }
 
+static struct resolution crowd(void)
+{
+    static struct resolved_account accounts[CROWD_COUNT];
+
+    for (size_t i = 0; i < CROWD_COUNT; i++) {
+        accounts[i] = (struct resolved_account){
+            .shard = FAKE_SHARD, .account = 100 + i, .address = SLICE("x")};
+    }
+    return (struct resolution){
+        .outcome = RESOLUTION_ACCOUNTS, .accounts = accounts, .account_count = CROWD_COUNT};
+}
+
 static struct resolution resolve(struct slice address)
 {
     struct slice local = local_part(address);
+
+    if (slice_is(local, "crowd")) {
+        return crowd();
+    }
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         if (slice_is(local, names[i].local)) {

@@ -3,8 +3,10 @@
  *
  *     ann, bob          accounts, with any +detail
  *     staff             a group of both
- *     half              a group of bob and of one whose mailbox is full
- *     full, suspended   accounts that get nothing
+ *     full              ann's account with no room left
+ *     half              a group of bob and full
+ *     suspended         an account that is not in use
+ *     crowd             a group as large as groups get, of accounts that do not exist
  *     circle            an alias of itself
  *
  * Failures come by fake_mail_store_fail(), of the kinds "resolve" and "sender". */
