@@ -26,9 +26,10 @@ struct authenticator {
 };
 
 /* One check on its way: wait -> directory -> account -> cache or worker -> done. It outlives a
- * cancelled call when a worker holds it. */
+ * cancelled call, and then perhaps its authenticator, when a worker holds it. */
 struct auth_work {
-    struct authenticator *authenticator;
+    struct authenticator *authenticator; /* may be gone when a cancelled work ends */
+    struct auth_shared *shared;
     struct auth_call *call; /* NULL: cancelled */
     struct buffer user;     /* as given: what the limiter counts */
     struct buffer address;  /* canonical */
@@ -43,6 +44,8 @@ struct auth_work {
     struct worker_job job;
     bool in_worker;
     bool matches;
+    bool is_counted;   /* the limiter knows the outcome */
+    uint64_t asked_ms; /* when the worker got it */
 };
 
 static void look(struct loop_timer *timer);
@@ -108,15 +111,15 @@ static void work_free(struct auth_work *work)
     memory_free(work);
 }
 
-static void end_guess(struct auth_work *work, enum status status)
+static void end_guess(struct auth_work *work, enum status status, uint64_t now_ms)
 {
     enum guess_outcome outcome = status == STATUS_OK || status == STATUS_SUSPENDED ? GUESS_RIGHT
                                  : status == STATUS_DENIED                         ? GUESS_WRONG
                                                                                    : GUESS_UNKNOWN;
 
-    guess_limiter_end(work->authenticator->shared->guesses, buffer_view(&work->peer),
-                      buffer_view(&work->user), outcome,
-                      loop_now_ms(router_loop(work->authenticator->router)));
+    guess_limiter_end(work->shared->guesses, buffer_view(&work->peer), buffer_view(&work->user),
+                      outcome, now_ms);
+    work->is_counted = true;
 }
 
 /* The end of every check: exactly one place that tells the caller. */
@@ -124,13 +127,13 @@ static void finish(struct auth_work *work, enum status status)
 {
     struct auth_call *call = work->call;
 
-    end_guess(work, status);
-    if (call != NULL) {
-        struct authenticated who = {work->place, buffer_view(&work->address)};
+    struct authenticated who = {work->place, buffer_view(&work->address)};
 
-        call->work = NULL;
-        call->done(call, status, status == STATUS_OK ? &who : NULL);
+    if (!work->is_counted) {
+        end_guess(work, status, loop_now_ms(router_loop(work->authenticator->router)));
     }
+    call->work = NULL;
+    call->done(call, status, status == STATUS_OK ? &who : NULL);
     work_free(work);
 }
 
@@ -144,7 +147,7 @@ void auth_call_cancel(struct auth_call *call)
     call->work = NULL;
     work->call = NULL;
     if (!work->in_worker) {
-        end_guess(work, STATUS_UNAVAILABLE);
+        end_guess(work, STATUS_UNAVAILABLE, loop_now_ms(router_loop(work->authenticator->router)));
         work_free(work);
     }
 }
@@ -179,6 +182,7 @@ void authenticator_check(struct authenticator *authenticator, struct auth_call *
 
     CHECK(user.size <= SASL_TEXT_SIZE_MAX && password.size <= PASSWORD_SIZE_MAX);
     work->authenticator = authenticator;
+    work->shared = authenticator->shared;
     work->call = call;
     buffer_init(&work->user, SASL_TEXT_SIZE_MAX);
     buffer_init(&work->address, ADDRESS_SIZE_MAX);
@@ -207,6 +211,7 @@ static void match(struct auth_work *work)
         finish(work, work->suspended ? STATUS_SUSPENDED : STATUS_OK);
         return;
     }
+    work->asked_ms = loop_now_ms(loop);
     work->job = (struct worker_job){.work = work_match, .done = on_matched};
     if (worker_submit(shared->hashers, loop, &work->job) != STATUS_OK) {
         finish(work, STATUS_BUSY);
@@ -260,11 +265,14 @@ static void on_account(struct account_call *call, enum status status,
     match(work);
 }
 
+/* Counts here, too: who hangs up without waiting for the answer has guessed all the same, and when
+ * the process ends the limiter may be gone before on_matched() runs. */
 static void work_match(struct worker_job *job)
 {
     struct auth_work *work = CONTAINER_OF(job, struct auth_work, job);
 
     work->matches = password_matches(buffer_view(&work->password), buffer_view(&work->credential));
+    end_guess(work, work->matches ? STATUS_OK : STATUS_DENIED, work->asked_ms);
 }
 
 static void on_matched(struct worker_job *job)
@@ -272,6 +280,10 @@ static void on_matched(struct worker_job *job)
     struct auth_work *work = CONTAINER_OF(job, struct auth_work, job);
 
     work->in_worker = false;
+    if (work->call == NULL) {
+        work_free(work);
+        return;
+    }
     if (!work->matches) {
         finish(work, STATUS_DENIED);
         return;
