@@ -283,6 +283,7 @@ struct answer {
 
 struct committed {
     uint64_t term;
+    uint64_t known_in; /* the term in which a replica first knew that it is committed */
     uint64_t checksum; /* 0: not applied anywhere yet */
     uint64_t digest;   /* of the state after it; 0: as above */
 };

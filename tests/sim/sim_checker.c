@@ -151,7 +151,9 @@ static void check_leader_is_complete(struct shard *shard, const struct raft_stat
     uint64_t index = group->committed_last;
     uint64_t term;
 
-    while (index > 0 && group->committed[index].term >= raft->hard_state.term) {
+    /* §5.4: what was committed in an earlier term; an entry of an earlier term may be committed in
+     * this one. */
+    while (index > 0 && group->committed[index].known_in >= raft->hard_state.term) {
         index--;
     }
     if (index < raft->first_index) {
@@ -201,7 +203,7 @@ static void check_leader(struct shard *shard, const struct raft_state *raft)
 
 /* ---- What is committed stays ---- */
 
-static void commit(struct shard *shard, uint64_t index)
+static void commit(struct shard *shard, uint64_t index, uint64_t now_term)
 {
     struct group *group = group_of(shard);
     struct sim *sim = shard->node->sim;
@@ -222,6 +224,7 @@ static void commit(struct shard *shard, uint64_t index)
     struct committed *committed = &group->committed[index];
     if (committed->term == 0) {
         committed->term = term;
+        committed->known_in = now_term;
         if (index > group->committed_last) {
             group->committed_last = index;
         }
@@ -244,7 +247,7 @@ void check_applied(struct shard *shard, const struct log_entry *entry,
     if (!counts(shard)) {
         return;
     }
-    commit(shard, index);
+    commit(shard, index, replica_state(shard->replica).hard_state.term);
     struct committed *committed = &group->committed[index];
     if (index <= group->committed_last && committed->checksum == 0) {
         committed->checksum = checksum;
@@ -311,6 +314,13 @@ static void check_against_before(struct shard *shard, const struct raft_state *r
     }
 }
 
+/* Committed, and in this replica's log: a write that its disk has no room for is not, and then the
+ * log still has what the write takes away. */
+static uint64_t settled(const struct raft_state *raft)
+{
+    return raft->commit_index < raft->persisted_index ? raft->commit_index : raft->persisted_index;
+}
+
 void check_opened(struct shard *shard)
 {
     shard->seen = replica_state(shard->replica);
@@ -331,8 +341,8 @@ void check_step(struct shard *shard)
     shard->rounds++;
     if (counts(shard)) {
         check_against_before(shard, &raft);
-        for (uint64_t index = shard->seen.commit_index + 1; index <= raft.commit_index; index++) {
-            commit(shard, index);
+        for (uint64_t index = settled(&shard->seen) + 1; index <= settled(&raft); index++) {
+            commit(shard, index, raft.hard_state.term);
         }
         if (raft.role == RAFT_LEADER) {
             if (shard->seen.role != RAFT_LEADER ||
