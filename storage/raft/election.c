@@ -32,6 +32,7 @@ void raft_reset_election(struct raft *raft)
 void raft_heard_leader(struct raft *raft, uint64_t leader)
 {
     raft->leader = leader;
+    raft->called_upon = false;
     raft->refuse_votes_until_ms = raft->now_ms + raft->options.election_timeout_min_ms;
     raft_reset_election(raft);
 }
@@ -65,17 +66,24 @@ bool raft_in_lease(const struct raft *raft)
     return raft->role == RAFT_LEADER || raft->now_ms < raft->refuse_votes_until_ms;
 }
 
-/* A replica that leaves may still be needed to commit the entry that removes it, as those that stay
- * may not have it yet: it stands for election until that is committed (§4.2.2), and does not count
- * itself. */
-bool raft_is_promotable(const struct raft *raft)
+static bool is_voter_here(const struct raft *raft)
 {
-    for (size_t i = 0; i < raft->configuration_count && !raft->installing; i++) {
+    for (size_t i = 0; i < raft->configuration_count; i++) {
         if (raft_configuration_votes(&raft->configurations[i].configuration, raft->options.id)) {
             return true;
         }
     }
     return false;
+}
+
+/* A replica that leaves may still be needed to commit the entry that removes it, as those that stay
+ * may not have it yet: it stands for election until that is committed (§4.2.2), and does not count
+ * itself. So does one that was called upon, see call_upon(). A replica that knows of no voters
+ * never stands: nobody's majority is everybody's. */
+bool raft_is_promotable(const struct raft *raft)
+{
+    return !raft->installing &&
+           (is_voter_here(raft) || (raft->called_upon && raft_members(raft)->count > 0));
 }
 
 /* ---- roles ---- */
@@ -113,6 +121,7 @@ static void become_leader(struct raft *raft)
 
     raft->role = RAFT_LEADER;
     raft->leader = raft->options.id;
+    raft->called_upon = false;
     raft->transfer_to = 0;
     raft->lease_given_up = false;
     raft_schedule_heartbeat(raft); /* the no-op tells of the new leader before */
@@ -245,12 +254,41 @@ static bool is_up_to_date(const struct raft *raft, struct raft_position candidat
            (candidate.term == own.term && candidate.index >= own.index);
 }
 
+/* A candidate's configuration has this replica for a voter, and its log lacks what is here, so it
+ * is refused; but by its own log this replica is no voter. Somebody was lost in the middle of a
+ * change, and of those that are left only this one has the newest log: nobody else can win.
+ * Therefore it stands itself, until it hears of a leader.
+ *
+ * That is live: a replica that refuses has a newer log than who asked, and stands (as a voter or
+ * so), so the newest log that is asked in the end asks all voters of its own configuration, and
+ * none of them that still is there refuses.
+ *
+ * That is safe, by what makes any election safe: a majority of the voters of the latest
+ * configuration in the candidate's own log, none of whom has a newer log or votes twice in a term.
+ * Whether the candidate is one of them plays no part in it, as it counts itself only where it is
+ * (§4.2.2 lets a removed server stand on these grounds). Nor does it matter that its configuration
+ * may be older than that of who asked: when the change is committed, a majority of the voters
+ * before it have it in their logs, and refuse whoever lacks it; when it is not, it may be undone.
+ *
+ * It disturbs nobody: it asks for pre-votes first, and commits its no-op, and resigns by that in
+ * favour of a voter. */
+static void call_upon(struct raft *raft)
+{
+    if (!raft->called_upon && !is_voter_here(raft)) {
+        raft->called_upon = true;
+        raft_reset_election(raft);
+    }
+}
+
 static void answer_pre_vote(struct raft *raft, const struct raft_message *message)
 {
     struct raft_message answer = raft_letter(raft, RAFT_PRE_VOTE_ANSWER, message->from);
-    bool granted = message->term > raft->hard_state.term && !raft_in_lease(raft) &&
-                   is_up_to_date(raft, message->position);
+    bool is_newest = is_up_to_date(raft, message->position);
+    bool granted = message->term > raft->hard_state.term && !raft_in_lease(raft) && is_newest;
 
+    if (!is_newest && !raft_in_lease(raft)) {
+        call_upon(raft);
+    }
     answer.refused = !granted;
     answer.term = granted ? message->term : raft->hard_state.term;
     raft_outbox_send_eager(&raft->outbox, &answer);
@@ -260,6 +298,7 @@ void raft_receive_vote(struct raft *raft, const struct raft_message *message)
 {
     struct raft_message answer = raft_letter(raft, RAFT_VOTE_ANSWER, message->from);
     uint64_t vote = raft->hard_state.vote;
+    bool is_newest = is_up_to_date(raft, message->position);
     bool free;
 
     if (message->kind == RAFT_PRE_VOTE) {
@@ -269,8 +308,10 @@ void raft_receive_vote(struct raft *raft, const struct raft_message *message)
     /* Here the message's term is its own or, when that is higher, below its own. */
     free =
         vote == message->from || (vote == 0 && raft->leader == 0) || (MUTANT(6) && message->forced);
-    answer.refused =
-        message->term != raft->hard_state.term || !free || !is_up_to_date(raft, message->position);
+    answer.refused = message->term != raft->hard_state.term || !free || !is_newest;
+    if (!is_newest && raft->leader == 0) {
+        call_upon(raft);
+    }
     if (!answer.refused) {
         raft->outbox.hard_state_changed |= vote != message->from;
         raft->hard_state.vote = message->from;

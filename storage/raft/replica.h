@@ -63,6 +63,7 @@ struct raft {
     uint32_t granted;
     uint32_t refused;
     bool campaign_forced; /* by a transfer */
+    bool called_upon;     /* no voter by its own log, and yet the only one who may win */
 
     /* Of a leader. */
     struct raft_progress *peers; /* by place in the configuration; NULL when it does not lead */
@@ -123,7 +124,7 @@ enum raft_campaign { RAFT_CAMPAIGN_ASKED, RAFT_CAMPAIGN_REAL, RAFT_CAMPAIGN_FORC
 /* Begins to campaign: with a pre-vote, without, or without and past any lease. */
 void raft_campaign(struct raft *raft, enum raft_campaign how);
 
-/* May campaign: a voter, and its log is whole. */
+/* May campaign: a voter or called upon, and its log is whole. */
 bool raft_is_promotable(const struct raft *raft);
 
 /* Would not help to depose the leader now (§4.2.3). */
