@@ -125,8 +125,8 @@ enum raft_event_kind {
     /* Give leadership to `peer`, 0 for the fittest. NOT_LEADER; BUSY: being given away already;
      * NOT_FOUND: no such voter; EXISTS: it leads. */
     RAFT_TRANSFER,
-    /* Try to lead, now. DENIED: no voter (nor called upon by one who lacks what is in its log), or a
-     * snapshot is being installed; EXISTS: it leads. */
+    /* Try to lead, now. DENIED: no voter (nor called upon by one who lacks what is in its log), or
+     * a snapshot is being installed; EXISTS: it leads. */
     RAFT_CAMPAIGN,
     /* `peer` can be offered `snapshot`. NOT_LEADER; NOT_FOUND: nobody waits for it any more;
      * INVALID: not committed, or the log does not go on from it any more. */

@@ -10,7 +10,7 @@
  *     sim_network.c   messages between nodes            sim_node.c      a node's life
  *     sim_shard.c     one replica on a node             sim_install.c   snapshots
  *     sim_state.h     the state machines                sim_client.c    load, and what it was told
- *     sim_operator.c  membership and repair             sim_nemesis.c   faults
+ *     sim_operator.c  membership and repair             sim_nemesis.h   faults, sim_fault_*.c
  *     sim_checker.c   what must hold                    sim_main.c      the command
  */
 #ifndef AVISO_TESTS_SIM_SIM_H
