@@ -18,6 +18,7 @@
 #include "net/http_server.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "router/handover.h"
 
 enum {
     LOOPS_MAX = 256,
@@ -60,6 +61,7 @@ struct frontend_role {
     char spool_folder[4096];
     struct frontend_loop *loops;
     size_t loop_count;
+    struct handover_worker *handover; /* on the first loop */
     struct listener **listeners;
     size_t listener_count;
     size_t listener_capacity;
@@ -284,6 +286,9 @@ static void make_loop(struct frontend_role *role, const struct rpc_services *ser
     loop->router = router_new(&options);
     loop->authenticator = authenticator_new(role->auth, loop->router);
     loop->admin = admin_new(loop->router, auth_shared_hashers(role->auth), admin_token);
+    if (loop == role->loops) {
+        role->handover = handover_worker_new(loop->router);
+    }
     make_protocols(role, loop);
     loop_start(loop->loop);
 }
@@ -428,6 +433,7 @@ void frontend_role_free(struct frontend_role *role)
     for (size_t i = 0; i < role->listener_count; i++) {
         listener_free(role->listeners[i]);
     }
+    handover_worker_free(role->handover);
     for (size_t i = 0; i < role->loop_count; i++) {
         admin_free(role->loops[i].admin);
         authenticator_free(role->loops[i].authenticator);

@@ -2,46 +2,22 @@
 
 #include <string.h>
 
-#include "core/arena.h"
 #include "core/check.h"
 #include "core/macros.h"
 #include "core/memory.h"
-#include "core/number.h"
-#include "net/sha256.h"
-#include "proto/delivery.pb-c.h"
-#include "router/attempt.h"
+#include "core/metrics.h"
+#include "proto/handover.pb-c.h"
+#include "router/delivery_work.h"
 
 enum {
-    ENTRY_OCTETS_MAX = 224 * 1024, /* beside a Deliver; over it the body's frames go before it */
     RECIPIENTS_PER_REQUEST = 500,
     ROUNDS_MAX = 3, /* of putting a body that was gone when it was wanted */
 };
 
-/* The recipients of one shard, in one request; it puts the body's frames first when they are many.
- */
-struct leg {
-    struct delivery_work *work;
-    struct attempt attempt;
-    uint32_t shard;
-    size_t *recipients; /* indices in the order */
-    size_t count;
-    size_t frame; /* the next to be put */
-    unsigned round;
-};
+METRIC_COUNTER(handed_over, "aviso_recipients_handed_over_total", "",
+               "Recipients whose shard did not answer, for whom another one took charge.");
 
-struct delivery_work {
-    struct router *router;
-    struct delivery *delivery;
-    struct arena arena;
-    struct delivery_order order; /* its texts copied */
-    struct rpc_octets *octets;   /* beside each Deliver; NULL: not made yet */
-    struct delivery_outcome *outcomes;
-    struct leg *legs;
-    size_t leg_count;
-    size_t legs_left;
-};
-
-static attempt_done_fn on_frame_put, on_delivered;
+static attempt_done_fn on_frame_put, on_delivered, on_handed_over;
 
 /* ---- The order, copied ---- */
 
@@ -84,7 +60,7 @@ static struct leg *leg_for(struct delivery_work *work, uint32_t shard)
     size_t most = work->order.recipient_count < RECIPIENTS_PER_REQUEST ? work->order.recipient_count
                                                                        : RECIPIENTS_PER_REQUEST;
 
-    *leg = (struct leg){.work = work, .shard = shard};
+    *leg = (struct leg){.work = work, .shard = shard, .asked = shard};
     leg->recipients = arena_array(&work->arena, most, sizeof(*leg->recipients));
     attempt_init(&leg->attempt, work->router);
     return leg;
@@ -100,57 +76,8 @@ static void make_legs(struct delivery_work *work)
         leg->recipients[leg->count++] = i;
     }
     work->legs_left = work->leg_count;
-}
-
-static size_t body_frames_size(const struct ingested *ingested)
-{
-    size_t size = 0;
-
-    for (size_t i = 0; i < ingested->body_frame_count; i++) {
-        size += ingested->body_frames[i].size;
-    }
-    return size;
-}
-
-static bool puts_frames_first(const struct ingested *ingested)
-{
-    return ingested->body_frame_count > 0 &&
-           ingested->header_frame.size + body_frames_size(ingested) > ENTRY_OCTETS_MAX;
-}
-
-static void hash_u64(struct sha256 *sha256, uint64_t number)
-{
-    char octets[8];
-
-    number_put_u64(octets, number);
-    sha256_update(sha256, (struct slice){octets, sizeof(octets)});
-}
-
-/* The legs of one delivery are one request to the shard each; under one id only the first would
- * have an effect. So each leg's is made from the delivery's and from who is in the leg, not from
- * its number: whoever repeats a delivery for those alone that failed asks under the ids of before.
- * A round has its own, since the shard remembers that the one before found no body. The time in
- * front stays. */
-static void leg_id(const struct leg *leg, struct request_id *out_id)
-{
-    const struct delivery_order *order = &leg->work->order;
-    char digest[SHA256_SIZE];
-    struct sha256 sha256;
-
-    *out_id = order->id;
-    sha256_init(&sha256);
-    sha256_update(&sha256, (struct slice){out_id->octets, REQUEST_ID_SIZE});
-    hash_u64(&sha256, leg->round);
-    hash_u64(&sha256, leg->shard);
-    for (size_t i = 0; i < leg->count; i++) {
-        const struct delivery_recipient *recipient = &order->recipients[leg->recipients[i]];
-
-        hash_u64(&sha256, recipient->place.account);
-        hash_u64(&sha256, recipient->mailbox.size);
-        sha256_update(&sha256, recipient->mailbox);
-    }
-    sha256_final(&sha256, digest);
-    memcpy(out_id->octets + 6, digest, REQUEST_ID_SIZE - 6);
+    work->silent =
+        arena_array(&work->arena, work->leg_count * (KEEPERS_MAX + 1), sizeof(*work->silent));
 }
 
 /* ---- PutFrame ---- */
@@ -167,96 +94,93 @@ static void put_frame(struct leg *leg)
     request.frame = (uint32_t)leg->frame;
     request.frame_count = (uint32_t)ingested->body_frame_count;
     request.body_size = ingested->body_size;
-    attempt_start(&leg->attempt, leg->shard, &aviso__delivery__descriptor, "PutFrame",
+    attempt_start(&leg->attempt, leg->asked, &aviso__delivery__descriptor, "PutFrame",
                   &request.base, rpc_octets_new(ingested->body_frames[leg->frame]), on_frame_put);
 }
 
 /* ---- Deliver ---- */
 
-static struct rpc_octets *join_frames(const struct ingested *ingested, bool with_body)
-{
-    size_t size = ingested->header_frame.size + (with_body ? body_frames_size(ingested) : 0);
-    char *room = NULL;
-    struct rpc_octets *octets = rpc_octets_reserve(size, &room);
-
-    memcpy(room, ingested->header_frame.data, ingested->header_frame.size);
-    room += ingested->header_frame.size;
-    for (size_t i = 0; with_body && i < ingested->body_frame_count; i++) {
-        memcpy(room, ingested->body_frames[i].data, ingested->body_frames[i].size);
-        room += ingested->body_frames[i].size;
-    }
-    return octets;
-}
-
-static Aviso__DeliverRecipient *wire_recipient(struct arena *arena,
-                                               const struct delivery_recipient *recipient)
-{
-    Aviso__DeliverRecipient *wire = ARENA_NEW(arena, Aviso__DeliverRecipient);
-
-    *wire = (Aviso__DeliverRecipient)AVISO__DELIVER_RECIPIENT__INIT;
-    wire->account = recipient->place.account;
-    wire->mailbox = wire_from_slice(recipient->mailbox);
-    wire->must_exist = recipient->must_exist;
-    wire->flags = recipient->flags;
-    wire->n_keywords = recipient->keyword_count;
-    wire->keywords = arena_array(arena, recipient->keyword_count, sizeof(*wire->keywords));
-    for (size_t i = 0; i < recipient->keyword_count; i++) {
-        wire->keywords[i] = wire_from_slice(recipient->keywords[i]);
-    }
-    wire->over_quota_too = recipient->over_quota_too;
-    wire->header_prefix = wire_from_slice(recipient->header_prefix);
-    return wire;
-}
-
-static void fill_message(struct arena *arena, const struct delivery_order *order, bool with_body,
-                         Aviso__DeliverRequest *request)
-{
-    const struct ingested *ingested = order->ingested;
-
-    request->digest = wire_from_slice(ingested->digest);
-    request->header_size = ingested->header_size;
-    request->header_frame_size = (uint32_t)ingested->header_frame.size;
-    if (ingested->body_size > 0) {
-        /* A message that is all header has no body to name. */
-        request->body_sha256 = wire_from_slice((struct slice){ingested->body_id, BODY_ID_SIZE});
-    }
-    request->body_size = ingested->body_size;
-    if (with_body) {
-        request->n_frame_sizes = ingested->body_frame_count;
-        request->frame_sizes =
-            arena_array(arena, ingested->body_frame_count, sizeof(*request->frame_sizes));
-        for (size_t i = 0; i < ingested->body_frame_count; i++) {
-            request->frame_sizes[i] = (uint32_t)ingested->body_frames[i].size;
-        }
-    }
-    request->received_ms = order->received_ms;
-    request->received_zone = order->received_zone;
-    request->n_thread_keys = ingested->thread_key_count;
-    request->thread_keys = (uint64_t *)ingested->thread_keys;
-}
-
 static void deliver(struct leg *leg)
 {
-    struct delivery_work *work = leg->work;
-    const struct delivery_order *order = &work->order;
     Aviso__DeliverRequest request = AVISO__DELIVER_REQUEST__INIT;
-    bool with_body = !puts_frames_first(order->ingested);
     struct request_id id;
 
-    leg_id(leg, &id);
-    request.request_id = wire_from_slice((struct slice){id.octets, REQUEST_ID_SIZE});
-    request.n_recipients = leg->count;
-    request.recipients = arena_array(&work->arena, leg->count, sizeof(*request.recipients));
-    for (size_t i = 0; i < leg->count; i++) {
-        request.recipients[i] =
-            wire_recipient(&work->arena, &order->recipients[leg->recipients[i]]);
-    }
-    fill_message(&work->arena, order, with_body, &request);
-    if (work->octets == NULL) {
-        work->octets = join_frames(order->ingested, with_body);
-    }
+    leg_fill_request(leg, &id, &request);
     attempt_start(&leg->attempt, leg->shard, &aviso__delivery__descriptor, "Deliver", &request.base,
-                  rpc_octets_ref(work->octets), on_delivered);
+                  rpc_octets_ref(leg->work->octets), on_delivered);
+}
+
+/* ---- HandOver ---- */
+
+/* Under the id of the Deliver that may have reached the shard after all. It will have been
+ * acknowledged, so nothing turns it away then. */
+static void hand_over(struct leg *leg)
+{
+    Aviso__DeliverRequest request = AVISO__DELIVER_REQUEST__INIT;
+    Aviso__HandOverRequest wrapped = AVISO__HAND_OVER_REQUEST__INIT;
+    struct request_id id;
+    struct request_id own_id;
+
+    leg_fill_request(leg, &id, &request);
+    for (size_t i = 0; i < leg->count; i++) {
+        request.recipients[i]->over_quota_too = true;
+        request.recipients[i]->suspended_too = true;
+    }
+    request_id_make(&own_id);
+    wrapped.request_id = wire_from_slice((struct slice){own_id.octets, REQUEST_ID_SIZE});
+    wrapped.shard = leg->shard;
+    wrapped.deliver = &request;
+    attempt_start(&leg->attempt, leg->asked, &aviso__handovers__descriptor, "HandOver",
+                  &wrapped.base, rpc_octets_ref(leg->work->octets), on_handed_over);
+}
+
+static bool is_silent(const struct delivery_work *work, uint32_t shard)
+{
+    for (size_t i = 0; i < work->silent_count; i++) {
+        if (work->silent[i] == shard) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A shard that has just stored its part, else the next one in the map; 0: nobody is left. */
+static uint32_t find_keeper(const struct leg *leg)
+{
+    const struct delivery_work *work = leg->work;
+    const struct shard_map *map = router_map(work->router);
+    uint32_t count = shard_map_shard_count(map);
+    uint32_t start = 0;
+
+    for (size_t i = 0; i < work->leg_count; i++) {
+        if (work->legs[i].is_stored && !is_silent(work, work->legs[i].asked)) {
+            return work->legs[i].asked;
+        }
+    }
+    while (start < count && shard_map_shard_at(map, start) != leg->asked) {
+        start++;
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        uint32_t shard = shard_map_shard_at(map, (start + i) % count);
+
+        if (shard != leg->shard && !is_silent(work, shard)) {
+            return shard;
+        }
+    }
+    return 0;
+}
+
+static void start_leg(struct leg *leg)
+{
+    leg->frame = 0;
+    leg->rounds_left = ROUNDS_MAX;
+    if (delivery_puts_frames_first(leg->work->order.ingested)) {
+        put_frame(leg);
+    } else if (leg->asked == leg->shard) {
+        deliver(leg);
+    } else {
+        hand_over(leg);
+    }
 }
 
 /* ---- Endings ---- */
@@ -285,10 +209,40 @@ static void end_leg(struct leg *leg)
     work_free(work);
 }
 
+/* Whether it says that the shard cannot, just now; the rest says that the request cannot be. */
+static bool is_of_the_shard(enum status status)
+{
+    switch (status) {
+    case STATUS_UNAVAILABLE:
+    case STATUS_BUSY:
+    case STATUS_TIMED_OUT:
+    case STATUS_NO_SPACE:
+    case STATUS_IO_ERROR:
+    case STATUS_CORRUPT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void fail_leg(struct leg *leg, enum status status)
 {
+    struct delivery_work *work = leg->work;
+
+    if (leg->failure == STATUS_OK) {
+        leg->failure = status;
+    }
+    if (work->order.may_hand_over && is_of_the_shard(status) && leg->keepers < KEEPERS_MAX) {
+        work->silent[work->silent_count++] = leg->asked;
+        leg->asked = find_keeper(leg);
+        leg->keepers++;
+        if (leg->asked != 0) {
+            start_leg(leg);
+            return;
+        }
+    }
     for (size_t i = 0; i < leg->count; i++) {
-        leg->work->outcomes[leg->recipients[i]] = (struct delivery_outcome){.status = status};
+        work->outcomes[leg->recipients[i]] = (struct delivery_outcome){.status = leg->failure};
     }
     end_leg(leg);
 }
@@ -303,10 +257,12 @@ static void on_frame_put(struct attempt *attempt, enum status status,
         return;
     }
     leg->frame++;
-    if (status == STATUS_EXISTS || leg->frame == leg->work->order.ingested->body_frame_count) {
+    if (status == STATUS_OK && leg->frame < leg->work->order.ingested->body_frame_count) {
+        put_frame(leg);
+    } else if (leg->asked == leg->shard) {
         deliver(leg);
     } else {
-        put_frame(leg);
+        hand_over(leg);
     }
 }
 
@@ -320,12 +276,33 @@ static enum status status_of_wire(uint32_t status)
  * there, and now. It says nothing about the accounts. */
 static void put_again(struct leg *leg)
 {
-    if (++leg->round == ROUNDS_MAX) {
+    if (--leg->rounds_left == 0) {
         fail_leg(leg, STATUS_UNAVAILABLE);
         return;
     }
     leg->frame = 0;
     put_frame(leg);
+}
+
+static void on_handed_over(struct attempt *attempt, enum status status,
+                           const ProtobufCMessage *message, struct rpc_octets *octets)
+{
+    struct leg *leg = CONTAINER_OF(attempt, struct leg, attempt);
+
+    if (status == STATUS_NOT_FOUND && delivery_puts_frames_first(leg->work->order.ingested)) {
+        put_again(leg);
+        return;
+    }
+    if (status != STATUS_OK) {
+        fail_leg(leg, status);
+        return;
+    }
+    for (size_t i = 0; i < leg->count; i++) {
+        leg->work->outcomes[leg->recipients[i]] =
+            (struct delivery_outcome){.status = STATUS_OK, .is_handed_over = true};
+    }
+    metric_add(&handed_over, (int64_t)leg->count);
+    end_leg(leg);
 }
 
 static void on_delivered(struct attempt *attempt, enum status status,
@@ -334,7 +311,8 @@ static void on_delivered(struct attempt *attempt, enum status status,
     struct leg *leg = CONTAINER_OF(attempt, struct leg, attempt);
     const Aviso__DeliverReply *reply = (const Aviso__DeliverReply *)message;
 
-    if (status == STATUS_NOT_FOUND && puts_frames_first(leg->work->order.ingested)) {
+    if (status == STATUS_NOT_FOUND && delivery_puts_frames_first(leg->work->order.ingested)) {
+        leg->round++;
         put_again(leg);
         return;
     }
@@ -356,6 +334,7 @@ static void on_delivered(struct attempt *attempt, enum status status,
             .modseq = outcome->modseq,
         };
     }
+    leg->is_stored = true;
     end_leg(leg);
 }
 
@@ -374,7 +353,7 @@ void delivery_send(struct router *router, struct delivery *delivery,
     delivery->work = work;
     make_legs(work);
     for (size_t i = 0; i < work->leg_count; i++) {
-        (puts_frames_first(work->order.ingested) ? put_frame : deliver)(&work->legs[i]);
+        start_leg(&work->legs[i]);
     }
 }
 

@@ -27,6 +27,7 @@ struct delivery_outcome {
     uint32_t uid_validity;
     uint64_t email;
     uint64_t modseq;
+    bool is_handed_over; /* committed, in the charge of another shard: no UID yet */
 };
 
 struct delivery_order {
@@ -36,6 +37,7 @@ struct delivery_order {
     int32_t received_zone; /* minutes east of UTC */
     const struct delivery_recipient *recipients;
     size_t recipient_count;
+    bool may_hand_over; /* to a shard that answers, when the recipient's does not (handover.h) */
 };
 
 /* `outcomes` are in the order of the recipients. */

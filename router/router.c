@@ -9,12 +9,13 @@
 #include "proto/account.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/directory.pb-c.h"
+#include "proto/handover.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "proto/watch.pb-c.h"
 #include "router/channels.h"
 #include "router/directory_cache.h"
 
-enum { SERVICE_COUNT = 5, STREAM_BUCKETS = 4096 };
+enum { SERVICE_COUNT = 6, STREAM_BUCKETS = 4096 };
 
 struct router {
     struct router_options options;
@@ -27,7 +28,7 @@ static const ProtobufCServiceDescriptor *service_of(size_t index)
 {
     const ProtobufCServiceDescriptor *const services[SERVICE_COUNT] = {
         &aviso__directory__descriptor, &aviso__accounts__descriptor, &aviso__mailboxes__descriptor,
-        &aviso__delivery__descriptor,  &aviso__watches__descriptor,
+        &aviso__delivery__descriptor,  &aviso__watches__descriptor,  &aviso__handovers__descriptor,
     };
 
     return services[index];

@@ -8,6 +8,7 @@
 #include "proto/account.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/directory.pb-c.h"
+#include "proto/handover.pb-c.h"
 #include "proto/mailbox.pb-c.h"
 #include "storage/apply_reply.h"
 #include "storage/command.h"
@@ -39,6 +40,10 @@ static const struct command_row commands[] = {
             apply_deliver),
     REQUEST(COMMAND_PUT_FRAME, aviso__put_frame_request__descriptor, Aviso__PutFrameRequest,
             apply_put_frame),
+    REQUEST(COMMAND_HAND_OVER, aviso__hand_over_request__descriptor, Aviso__HandOverRequest,
+            apply_hand_over),
+    REQUEST(COMMAND_SETTLE_HANDOVER, aviso__settle_handover_request__descriptor,
+            Aviso__SettleHandoverRequest, apply_settle_handover),
     REQUEST(COMMAND_STORE_FLAGS, aviso__store_flags_request__descriptor, Aviso__StoreFlagsRequest,
             apply_store_flags),
     REQUEST(COMMAND_EXPUNGE, aviso__expunge_request__descriptor, Aviso__ExpungeRequest,

@@ -1,70 +1,15 @@
 /* Deliver: one message into mailboxes of this shard, all recipients in one step, each with an
  * outcome of its own. */
 #include "core/number.h"
-#include "proto/delivery.pb-c.h"
 #include "router/ingest.h"
 #include "router/mailbox_client.h"
+#include "storage/apply_parcel.h"
 #include "storage/apply_reply.h"
 
 enum {
     FLAGS_ALL = FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DELETED | FLAG_DRAFT,
     HEADER_PREFIX_SIZE_MAX = 64 * 1024,
-    ZONE_MAX = 24 * 60,
 };
-
-/* The message as all recipients get it. */
-struct parcel {
-    struct apply *apply;
-    const Aviso__DeliverRequest *request;
-    struct slice header_frame;
-    struct slice frames;
-    struct slice body_id; /* empty: no body */
-};
-
-/* ---- What is wrong with all of it ---- */
-
-static enum status check_limits(const Aviso__DeliverRequest *request)
-{
-    if (request->n_recipients > RECIPIENTS_MAX || request->n_thread_keys > THREAD_KEYS_MAX ||
-        request->n_frame_sizes > FRAMES_MAX || request->header_size > HEADER_SIZE_MAX) {
-        return STATUS_TOO_LARGE;
-    }
-    if (request->n_recipients == 0 || request->received_zone < -ZONE_MAX ||
-        request->received_zone > ZONE_MAX || request->body_size > UINT64_MAX / 2 ||
-        (request->body_size > 0) != (request->body_sha256.len == ROW_BODY_ID_SIZE) ||
-        (request->body_size == 0 && request->n_frame_sizes > 0)) {
-        return STATUS_INVALID;
-    }
-    return STATUS_OK;
-}
-
-/* Cuts the octets as the request says. */
-static enum status open_parcel(struct parcel *parcel, struct slice octets)
-{
-    const Aviso__DeliverRequest *request = parcel->request;
-    size_t frames_size = 0;
-    enum status status = check_limits(request);
-
-    if (status != STATUS_OK) {
-        return status;
-    }
-    for (size_t index = 0; index < request->n_frame_sizes; index++) {
-        if (request->frame_sizes[index] == 0) {
-            return STATUS_INVALID;
-        }
-        frames_size += request->frame_sizes[index];
-    }
-    if (request->header_frame_size > octets.size ||
-        frames_size != octets.size - request->header_frame_size) {
-        return STATUS_INVALID;
-    }
-    parcel->header_frame = slice_prefix(octets, request->header_frame_size);
-    parcel->frames = slice_skip(octets, request->header_frame_size);
-    if (request->body_size > 0) {
-        parcel->body_id = slice_from_wire(request->body_sha256);
-    }
-    return STATUS_OK;
-}
 
 /* ---- One recipient ---- */
 
@@ -82,7 +27,7 @@ static enum status check_recipient(const struct parcel *parcel, struct recipient
     uint64_t header_size = parcel->request->header_size + wanted->header_prefix.len;
     uint64_t size = header_size + parcel->request->body_size;
 
-    if (account->suspended) {
+    if (account->suspended && !wanted->suspended_too) {
         return STATUS_SUSPENDED;
     }
     if (wanted->n_keywords > KEYWORDS_MAX || wanted->header_prefix.len > HEADER_PREFIX_SIZE_MAX) {
@@ -246,32 +191,16 @@ static enum status deliver_to(const struct parcel *parcel, const Aviso__DeliverR
 
 /* ---- All ---- */
 
-static enum status lay_body(const struct parcel *parcel)
-{
-    const Aviso__DeliverRequest *request = parcel->request;
-    enum status status = STATUS_OK;
-
-    if (parcel->body_id.size == 0) {
-        return STATUS_OK;
-    }
-    if (request->n_frame_sizes > 0) {
-        status = body_put(parcel->apply, parcel->body_id, request->body_size, request->frame_sizes,
-                          request->n_frame_sizes, parcel->frames);
-    }
-    return status == STATUS_OK ? body_check(parcel->apply, parcel->body_id, request->body_size)
-                               : status;
-}
-
 enum status apply_deliver(struct apply *apply, const struct apply_request *given,
                           struct slice *out_reply)
 {
-    struct parcel parcel = {.apply = apply, .request = given->message};
-    const Aviso__DeliverRequest *request = parcel.request;
+    const Aviso__DeliverRequest *request = given->message;
     Aviso__DeliverReply reply = AVISO__DELIVER_REPLY__INIT;
-    enum status status = open_parcel(&parcel, given->octets);
+    struct parcel parcel;
+    enum status status = parcel_open(apply, request, given->octets, &parcel);
 
     if (status == STATUS_OK) {
-        status = lay_body(&parcel);
+        status = parcel_lay_body(&parcel);
     }
     reply.n_outcomes = request->n_recipients;
     reply.outcomes = arena_array(&apply->step, request->n_recipients + 1, sizeof(*reply.outcomes));

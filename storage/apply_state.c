@@ -72,6 +72,15 @@ enum status state_get_ref(struct apply *apply, struct slice sha256, struct ref_r
     return status == STATUS_OK ? ref_row_decode(value, out_row) : status;
 }
 
+enum status state_get_hand(struct apply *apply, uint64_t id, struct hand_row *out_row)
+{
+    struct key key;
+    struct slice value;
+    enum status status = overlay_get(&apply->overlay, key_hand(&key, apply->shard, id), &value);
+
+    return status == STATUS_OK ? hand_row_decode(value, out_row) : status;
+}
+
 /* ---- Writing ---- */
 
 static void put_encoded(struct apply *apply, struct slice key)
@@ -130,6 +139,14 @@ void state_put_ref(struct apply *apply, struct slice sha256, const struct ref_ro
 
     ref_row_encode(row, &apply->row);
     put_encoded(apply, key_ref(&key, apply->shard, sha256));
+}
+
+void state_put_hand(struct apply *apply, uint64_t id, const struct hand_row *row)
+{
+    struct key key;
+
+    hand_row_encode(row, &apply->row);
+    put_encoded(apply, key_hand(&key, apply->shard, id));
 }
 
 void state_delete(struct apply *apply, struct slice key)

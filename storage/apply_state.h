@@ -65,6 +65,7 @@ apply_run_fn apply_create_account, apply_update_account, apply_remove_account;
 apply_run_fn apply_create_mailbox, apply_rename_mailbox, apply_delete_mailbox, apply_subscribe;
 apply_run_fn apply_claim_recent, apply_store_flags, apply_expunge, apply_copy_messages;
 apply_run_fn apply_put_frame, apply_deliver;
+apply_run_fn apply_hand_over, apply_settle_handover;
 apply_run_fn apply_trim, apply_remove_step;
 
 /* One row each. */
@@ -80,6 +81,7 @@ NODISCARD enum status state_get_mail(struct apply *apply, uint64_t account, uint
                                      struct mail_row *out_row);
 NODISCARD enum status state_get_ref(struct apply *apply, struct slice sha256,
                                     struct ref_row *out_row);
+NODISCARD enum status state_get_hand(struct apply *apply, uint64_t id, struct hand_row *out_row);
 
 /* The same, written. */
 void state_put_account(struct apply *apply, uint64_t account, const struct account_row *row);
@@ -92,6 +94,7 @@ void state_put_uid(struct apply *apply, uint64_t account, uint32_t mailbox, uint
 void state_put_mail(struct apply *apply, uint64_t account, uint64_t email,
                     const struct mail_row *row);
 void state_put_ref(struct apply *apply, struct slice sha256, const struct ref_row *row);
+void state_put_hand(struct apply *apply, uint64_t id, const struct hand_row *row);
 void state_delete(struct apply *apply, struct slice key);
 
 /* Tells the observer later, if the step succeeds and is written. */

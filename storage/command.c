@@ -23,6 +23,8 @@ bool command_kind_is_known(unsigned kind)
     case COMMAND_COPY_MESSAGES:
     case COMMAND_PUT_FRAME:
     case COMMAND_DELIVER:
+    case COMMAND_HAND_OVER:
+    case COMMAND_SETTLE_HANDOVER:
     case COMMAND_TRIM:
     case COMMAND_REMOVE_STEP:
         return true;

@@ -32,6 +32,8 @@ enum command_kind {
 
     COMMAND_PUT_FRAME = 40,
     COMMAND_DELIVER = 41,
+    COMMAND_HAND_OVER = 42,
+    COMMAND_SETTLE_HANDOVER = 43,
 
     /* The shard's own: no request. */
     COMMAND_TRIM = 60,        /* forget request ids and frames that are too old */

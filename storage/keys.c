@@ -139,6 +139,13 @@ struct slice key_pend(struct key *key, uint32_t shard, uint64_t time_ms, struct 
     return view(key);
 }
 
+struct slice key_hand(struct key *key, uint32_t shard, uint64_t id)
+{
+    begin(key, shard, ROW_HAND);
+    put_u64(key, id);
+    return view(key);
+}
+
 struct slice key_once(struct key *key, uint32_t shard, struct slice request_id)
 {
     begin(key, shard, ROW_ONCE);
@@ -210,6 +217,11 @@ uint32_t key_part_uid(struct slice key)
     enum { START = KEY_ACCOUNT_PREFIX_SIZE + 4, END = START + 4 };
 
     return key.size >= END ? number_get_u32(key.data + START) : 0;
+}
+
+uint64_t key_part_hand(struct slice key)
+{
+    return key_part_account(key); /* the same place */
 }
 
 uint64_t key_part_last64(struct slice key)

@@ -19,6 +19,7 @@ enum row_kind {
     ROW_BODY = 0x30,   /* sha256 (32), frame (4): zstd frame */
     ROW_REF = 0x31,    /* sha256 (32): size, frames, references */
     ROW_PEND = 0x32,   /* time (8), sha256 (32): a body that no message uses yet */
+    ROW_HAND = 0x40,   /* id (8): a delivery for another shard */
     ROW_ONCE = 0x50,   /* request id (16) */
     ROW_WORK = 0x60,   /* account (8), mailbox (4; 0: all of it): to be removed */
 };
@@ -50,6 +51,7 @@ struct slice key_thread(struct key *key, uint32_t shard, uint64_t account, uint6
 struct slice key_body(struct key *key, uint32_t shard, struct slice sha256, uint32_t frame);
 struct slice key_ref(struct key *key, uint32_t shard, struct slice sha256);
 struct slice key_pend(struct key *key, uint32_t shard, uint64_t time_ms, struct slice sha256);
+struct slice key_hand(struct key *key, uint32_t shard, uint64_t id);
 struct slice key_once(struct key *key, uint32_t shard, struct slice request_id);
 struct slice key_work(struct key *key, uint32_t shard, uint64_t account, uint32_t mailbox);
 
@@ -68,6 +70,7 @@ struct slice key_after(struct key *key, struct slice prefix);
 uint32_t key_part_uid(struct slice key);
 uint32_t key_part_mailbox(struct slice key);
 uint64_t key_part_account(struct slice key);
+uint64_t key_part_hand(struct slice key); /* of ROW_HAND */
 uint64_t key_part_last64(struct slice key);
 struct slice key_part_name(struct slice key); /* of ROW_NAME */
 

@@ -12,7 +12,7 @@
 #include "storage/store_rocksdb.h"
 
 enum {
-    SERVICE_COUNT = 5,
+    SERVICE_COUNT = 6,
     LOOPS_MAX = 64,
     WORKERS_MAX = 16,
     READ_QUEUE_MAX = 10000,
@@ -247,6 +247,7 @@ static void make_services(struct node *node)
     node->service_list[2] = mailbox_service_new(node);
     node->service_list[3] = delivery_service_new(node);
     node->service_list[4] = watch_service_new(node);
+    node->service_list[5] = handover_service_new(node);
     node->services = (struct rpc_services){
         .services = node->service_list,
         .service_count = SERVICE_COUNT,

@@ -11,6 +11,8 @@ static read_fn *const reads[READ_KIND_COUNT] = {
     [READ_GET_ROWS] = read_get_rows,
     [READ_GET_CHANGES] = read_get_changes,
     [READ_GET_BODY] = read_get_body,
+    [READ_NEXT_HANDOVER] = read_next_handover,
+    [READ_GET_HANDOVER_FRAME] = read_get_handover_frame,
 };
 
 enum status read_run(struct read *read, enum read_kind kind, const void *message,

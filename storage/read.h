@@ -20,6 +20,8 @@ enum read_kind {
     READ_GET_ROWS,
     READ_GET_CHANGES,
     READ_GET_BODY,
+    READ_NEXT_HANDOVER,
+    READ_GET_HANDOVER_FRAME,
     READ_KIND_COUNT,
 };
 
@@ -46,6 +48,7 @@ typedef enum status read_fn(struct read *read, const void *message,
 /* One for each kind. */
 read_fn read_look, read_list_entries, read_get_account, read_list_mailboxes, read_open_mailbox;
 read_fn read_get_rows, read_get_changes, read_get_body;
+read_fn read_next_handover, read_get_handover_frame;
 
 /* One row each, from the view. */
 NODISCARD enum status read_account(struct read *read, uint64_t account,

@@ -14,6 +14,7 @@ enum {
     MAIL_VERSION = 1,
     THREAD_VERSION = 1,
     REF_VERSION = 1,
+    HAND_VERSION = 1,
     ONCE_VERSION = 1,
     ZONE_MAX = 24 * 60, /* minutes */
     NAME_MAX_SIZE = 4096,
@@ -252,6 +253,34 @@ enum status ref_row_decode(struct slice octets, struct ref_row *out_row)
     out_row->frame_count = row_get_u32(&reader);
     out_row->frames_here = (uint32_t)row_get_number(&reader, out_row->frame_count);
     out_row->pending_ms = row_get_number(&reader, UINT64_MAX);
+    return row_reader_end(&reader);
+}
+
+/* ---- hand ---- */
+
+void hand_row_encode(const struct hand_row *row, struct buffer *output)
+{
+    buffer_append_octet(output, HAND_VERSION);
+    row_put_number(output, row->shard);
+    row_put_number(output, row->made_ms);
+    buffer_append(output, (struct slice){row->body_id, ROW_BODY_ID_SIZE});
+    row_put_number(output, row->body_size);
+    row_put_number(output, row->frame_count);
+    row_put_octets(output, row->header_frame);
+    row_put_octets(output, row->request);
+}
+
+enum status hand_row_decode(struct slice octets, struct hand_row *out_row)
+{
+    struct row_reader reader = row_reader_begin(octets, HAND_VERSION);
+
+    out_row->shard = row_get_u32(&reader);
+    out_row->made_ms = row_get_number(&reader, UINT64_MAX);
+    get_body_id(&reader, out_row->body_id);
+    out_row->body_size = row_get_number(&reader, UINT64_MAX);
+    out_row->frame_count = row_get_u32(&reader);
+    out_row->header_frame = get_rest_field(&reader);
+    out_row->request = get_rest_field(&reader);
     return row_reader_end(&reader);
 }
 

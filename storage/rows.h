@@ -121,6 +121,17 @@ struct ref_row {
     uint64_t pending_ms;  /* of its ROW_PEND row; 0: none */
 };
 
+/* A delivery for another shard, which waits to be handed over. */
+struct hand_row {
+    uint32_t shard; /* where it belongs */
+    uint64_t made_ms;
+    char body_id[ROW_BODY_ID_SIZE];
+    uint64_t body_size;
+    uint32_t frame_count; /* 0: no body */
+    struct slice header_frame;
+    struct slice request; /* a packed DeliverRequest, which brings no body frames */
+};
+
 /* What a request id came to. */
 struct once_row {
     uint8_t command; /* enum command_kind */
@@ -170,6 +181,7 @@ void uid_row_encode(const struct uid_row *row, struct buffer *output);
 void mail_row_encode(const struct mail_row *row, struct buffer *output);
 void thread_row_encode(const struct thread_row *row, struct buffer *output);
 void ref_row_encode(const struct ref_row *row, struct buffer *output);
+void hand_row_encode(const struct hand_row *row, struct buffer *output);
 void once_row_encode(const struct once_row *row, struct buffer *output);
 void change_row_encode(const struct change_row *row, struct buffer *output);
 void dir_row_encode(const struct dir_row *row, struct buffer *output);
@@ -184,6 +196,7 @@ NODISCARD enum status uid_row_decode(struct slice octets, struct uid_row *out_ro
 NODISCARD enum status mail_row_decode(struct slice octets, struct mail_row *out_row);
 NODISCARD enum status thread_row_decode(struct slice octets, struct thread_row *out_row);
 NODISCARD enum status ref_row_decode(struct slice octets, struct ref_row *out_row);
+NODISCARD enum status hand_row_decode(struct slice octets, struct hand_row *out_row);
 NODISCARD enum status once_row_decode(struct slice octets, struct once_row *out_row);
 NODISCARD enum status change_row_decode(struct slice octets, struct arena *arena,
                                         struct change_row *out_row);

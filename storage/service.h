@@ -9,6 +9,7 @@ ProtobufCService *directory_service_new(struct node *node);
 ProtobufCService *account_service_new(struct node *node);
 ProtobufCService *mailbox_service_new(struct node *node);
 ProtobufCService *delivery_service_new(struct node *node);
+ProtobufCService *handover_service_new(struct node *node);
 ProtobufCService *watch_service_new(struct node *node);
 void service_free(ProtobufCService *service);
 

@@ -397,6 +397,7 @@ static struct shard *make(const struct shard_options *options, const struct shar
     shard->batch = store_batch_new(options->store);
     shard->watches = watches_new();
     shard->uid_cache = uid_cache_new(shard->options.uid_cache_size_max);
+    shard->opened_ms = loop_now_ms(options->loop);
     loop_timer_init(&shard->care, options->loop, shard_on_care);
     return shard;
 }

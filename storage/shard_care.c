@@ -27,6 +27,13 @@ void shard_remove_more(struct shard *shard)
     }
 }
 
+/* A shard that comes back remembers for a while longer what it did before, for those who repeat
+ * then what they asked when it went away (router/handover.h). */
+static bool may_trim(const struct shard *shard)
+{
+    return loop_now_ms(shard->options.loop) > shard->opened_ms + ONCE_AGE_MAX_MS;
+}
+
 void shard_on_care(struct loop_timer *timer)
 {
     struct shard *shard = CONTAINER_OF(timer, struct shard, care);
@@ -35,7 +42,8 @@ void shard_on_care(struct loop_timer *timer)
         shard_apply_soon(shard); /* sets the timer again, if it is still full */
         return;
     }
-    if (!shard->step_in_flight && apply_wants_trim(shard->apply, clock_wall_ms())) {
+    if (!shard->step_in_flight && may_trim(shard) &&
+        apply_wants_trim(shard->apply, clock_wall_ms())) {
         propose_step(shard, COMMAND_TRIM);
     }
     shard_remove_more(shard);

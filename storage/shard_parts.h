@@ -47,6 +47,7 @@ struct shard {
     uint64_t apply_through;
     uint64_t compacted_index;
 
+    uint64_t opened_ms; /* of the loop's clock */
     struct loop_timer care; /* removal, trimming, compaction, another try when the disk was full */
     bool step_in_flight;
     uint64_t applied_count;

@@ -1,6 +1,7 @@
 /* Reads: on the loop from what is in memory, else on a worker from a snapshot. */
 #include "core/log.h"
 #include "core/memory.h"
+#include "router/handover.h"
 #include "storage/shard_parts.h"
 
 /* One read on a worker. */
@@ -198,6 +199,11 @@ enum status shard_account_modseq(struct shard *shard, uint64_t account, uint64_t
         .shard = shard->options.id,
         .arena = &arena,
     };
+    if (account == WATCH_HANDOVERS) {
+        *out_modseq = apply_meta(shard->apply)->applied_index;
+        arena_done(&arena);
+        return STATUS_OK;
+    }
     enum status status = read_account(&read, account, &row);
 
     if (status == STATUS_OK) {

@@ -170,6 +170,7 @@ static void deliver(struct smtp_session *session, struct ingested *ingested)
         .received_ms = clock_wall_ms(),
         .recipients = recipients,
         .recipient_count = envelope->account_count,
+        .may_hand_over = true,
     };
 
     const size_t *ends = append_prefixes(session);

@@ -284,6 +284,23 @@ static uint64_t check_emails(struct world *world)
     return with_body;
 }
 
+/* Bodies that wait to be handed over. */
+static uint64_t check_handovers(struct world *world)
+{
+    struct store_iterator *iterator = rows_of(world, ROW_HAND);
+    struct slice key;
+    struct slice value;
+    struct hand_row row;
+    uint64_t with_body = 0;
+
+    while (store_iterator_next(iterator, &key, &value) == STATUS_OK) {
+        assert_int_equal(hand_row_decode(value, &row), STATUS_OK);
+        with_body += row.frame_count > 0;
+    }
+    store_iterator_free(iterator);
+    return with_body;
+}
+
 static void check_bodies(struct world *world, uint64_t emails_with_body)
 {
     struct store_iterator *iterator = rows_of(world, ROW_REF);
@@ -390,7 +407,7 @@ void world_check(struct world *world)
         check_account(world, key, value);
     }
     store_iterator_free(iterator);
-    check_bodies(world, check_emails(world));
+    check_bodies(world, check_emails(world) + check_handovers(world));
     size_t mails = memory_store_count(world->store, key_kind_low(&prefix, WORLD_SHARD, ROW_MAIL));
 
     assert_int_equal(memory_store_count(world->store, key_kind_low(&prefix, WORLD_SHARD, ROW_HEAD)),

@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     buffer_init(&encoded, ROW_SIZE_MAX);
     arena_init(&arena);
-    switch (data[0] % 11) {
+    switch (data[0] % 12) {
     case 0:
         TRY(meta, );
         break;
@@ -55,6 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 9:
         TRY(change, &arena, );
+        break;
+    case 10:
+        TRY(hand, );
         break;
     default:
         TRY(dir, &arena, );

@@ -1,4 +1,5 @@
 /* What a mailbox is to those who read it: commands in, replies and rows out. */
+#include "proto/handover.pb-c.h"
 #include "router/mailbox_client.h"
 #include "tests/fakes/apply_world.h"
 
@@ -793,6 +794,91 @@ static void a_corrupt_row_stops_the_machine(void **state)
     world_close(&world);
 }
 
+static uint64_t hand_over(struct world *world, uint32_t shard, const char *body)
+{
+    Aviso__HandOverRequest request = AVISO__HAND_OVER_REQUEST__INIT;
+    Aviso__DeliverRequest deliver = AVISO__DELIVER_REQUEST__INIT;
+    Aviso__DeliverRecipient recipient = AVISO__DELIVER_RECIPIENT__INIT;
+    Aviso__DeliverRecipient *recipients[] = {&recipient};
+    uint32_t frame_size = (uint32_t)strlen(body);
+
+    recipient.account = 1;
+    deliver.request_id = world_id(world);
+    deliver.recipients = recipients;
+    deliver.n_recipients = 1;
+    deliver.body_sha256 = bytes_of("0123456789abcdef0123456789abcdef");
+    deliver.body_size = frame_size;
+    deliver.frame_sizes = &frame_size;
+    deliver.n_frame_sizes = 1;
+    request.request_id = world_id(world);
+    request.shard = shard;
+    request.deliver = &deliver;
+    world_do(world, COMMAND_HAND_OVER, &request.base, &aviso__hand_over_reply__descriptor,
+             slice_of(body));
+    world_settle(world);
+    return apply_meta(world->apply)->applied_index;
+}
+
+static const Aviso__NextHandoverReply *next_handover(struct world *world, uint64_t after)
+{
+    Aviso__NextHandoverRequest request = AVISO__NEXT_HANDOVER_REQUEST__INIT;
+
+    request.after = after;
+    return world_read(world, READ_NEXT_HANDOVER, &request.base);
+}
+
+static void settle_handover(struct world *world, uint64_t id)
+{
+    Aviso__SettleHandoverRequest request = AVISO__SETTLE_HANDOVER_REQUEST__INIT;
+
+    request.request_id = world_id(world);
+    request.id = id;
+    world_do(world, COMMAND_SETTLE_HANDOVER, &request.base,
+             &aviso__settle_handover_reply__descriptor, nothing);
+    assert_int_equal(world->status, STATUS_OK);
+}
+
+static void handovers_wait_in_order_until_they_are_settled(void **state)
+{
+    struct world world;
+
+    world_open(&world);
+    uint64_t first = hand_over(&world, 3, "body");
+    uint64_t second = hand_over(&world, 4, "body");
+
+    world_check(&world);
+    assert_int_equal(next_handover(&world, 0)->id, first);
+    assert_int_equal(next_handover(&world, 0)->shard, 3);
+    assert_int_equal(next_handover(&world, first)->id, second);
+    assert_null(next_handover(&world, second));
+    assert_null(next_handover(&world, UINT64_MAX));
+    settle_handover(&world, first);
+    settle_handover(&world, first);
+    world_check(&world);
+    assert_int_equal(next_handover(&world, 0)->id, second);
+    settle_handover(&world, second);
+    world_check(&world);
+    assert_null(next_handover(&world, 0));
+    world_close(&world);
+}
+
+static void handover_to_oneself_or_of_nothing_is_refused(void **state)
+{
+    Aviso__HandOverRequest request = AVISO__HAND_OVER_REQUEST__INIT;
+    struct world world;
+
+    world_open(&world);
+    hand_over(&world, WORLD_SHARD, "body");
+    assert_int_equal(world.status, STATUS_INVALID);
+    request.request_id = world_id(&world);
+    request.shard = 3;
+    world_do(&world, COMMAND_HAND_OVER, &request.base, NULL, nothing);
+    assert_int_equal(world.status, STATUS_INVALID);
+    assert_null(next_handover(&world, 0));
+    world_check(&world);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -818,6 +904,8 @@ int main(void)
         cmocka_unit_test(changes_say_what_came_what_changed_and_what_went),
         cmocka_unit_test(old_changes_are_forgotten_and_said_to_be),
         cmocka_unit_test(frames_wait_an_hour_for_their_message),
+        cmocka_unit_test(handovers_wait_in_order_until_they_are_settled),
+        cmocka_unit_test(handover_to_oneself_or_of_nothing_is_refused),
         cmocka_unit_test(removing_an_account_removes_all_of_it),
         cmocka_unit_test(a_corrupt_row_stops_the_machine),
     };

@@ -37,6 +37,7 @@ static enum status decode(unsigned kind, struct slice octets, struct arena *aren
         struct once_row once;
         struct change_row change;
         struct dir_row dir;
+        struct hand_row hand;
     } row;
     enum status status = STATUS_INVALID;
 
@@ -73,13 +74,15 @@ static enum status decode(unsigned kind, struct slice octets, struct arena *aren
         TRY(once);
     case 9:
         TRY_LIST(change);
+    case 10:
+        TRY(hand);
     default:
         TRY_LIST(dir);
     }
     return status;
 }
 
-enum { KINDS = 11 };
+enum { KINDS = 12 };
 
 /* One of each kind, with something in every field. */
 static void encode_sample(unsigned kind, struct buffer *output)
@@ -165,6 +168,16 @@ static void encode_sample(unsigned kind, struct buffer *output)
         break;
     case 9:
         change_row_encode(&(struct change_row){1, true, true, changes, 2}, output);
+        break;
+    case 10:
+        hand_row_encode(&(struct hand_row){.shard = 3,
+                                           .made_ms = 4,
+                                           .body_id = {1, 2, 3},
+                                           .body_size = 5,
+                                           .frame_count = 1,
+                                           .header_frame = SLICE("zstd"),
+                                           .request = SLICE("packed")},
+                        output);
         break;
     default:
         dir_row_encode(&(struct dir_row){4, 1, 2, 3, 4, words, 2}, output);
