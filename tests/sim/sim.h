@@ -6,12 +6,13 @@
  * they were told, an operator who adds, moves and rebuilds replicas, and a nemesis. Checkers look
  * at every step and stop the run at the first violation.
  *
- *     sim_plan.c      what a seed varies                sim_world.c     time, events, randomness
+ *     sim_plan.h      what a seed varies                sim_world.c     time, events, randomness
  *     sim_network.c   messages between nodes            sim_node.c      a node's life
  *     sim_shard.c     one replica on a node             sim_install.c   snapshots
  *     sim_state.h     the state machines                sim_client.c    load, and what it was told
  *     sim_operator.c  membership and repair             sim_nemesis.h   faults, sim_fault_*.c
- *     sim_checker.c   what must hold                    sim_main.c      the command
+ *     sim_plot.h      adversaries with a plan           sim_checker.c   what must hold
+ *     sim_main.c      the command
  */
 #ifndef AVISO_TESTS_SIM_SIM_H
 #define AVISO_TESTS_SIM_SIM_H
@@ -22,6 +23,8 @@
 #include "storage/raft/mutant.h"
 #include "storage/replica.h"
 #include "tests/fakes/fake_disk.h"
+#include "tests/sim/sim_plan.h"
+#include "tests/sim/sim_plot.h"
 #include "tests/sim/sim_state.h"
 
 enum {
@@ -33,78 +36,6 @@ enum {
     SECOND = 1000 * MS,
     MESSAGE_LIFE_MAX = 20 * SECOND, /* no message arrives later */
 };
-
-/* ---- What a seed varies (sim_plan.c) ---- */
-
-enum fault {
-    FAULT_CRASH,          /* power or process, at any event */
-    FAULT_CRASH_POINT,    /* at a named point inside a step */
-    FAULT_CRASH_STORM,    /* many in a row */
-    FAULT_CRASH_ALL,      /* all nodes at once */
-    FAULT_PARTITION,      /* two sides */
-    FAULT_ONE_WAY,        /* some links in one direction */
-    FAULT_ISOLATE_LEADER, /* from its peers, not from its clients */
-    FAULT_SLOW_LINKS,     /* delays of seconds */
-    FAULT_LOSSY_LINKS,
-    FAULT_CLOCK_JUMP,
-    FAULT_CLOCK_RATE,
-    FAULT_SYNC_FAILS, /* the node stops */
-    FAULT_DISK_LOST,  /* and a new node takes its place */
-    FAULT_DISK_FULL,  /* for a while */
-    FAULT_DISK_SLOW,  /* for a while */
-    FAULT_BIT_ROT,    /* in the log, on a stopped or a running node */
-    FAULT_STATE_ROT,  /* in the state */
-    FAULT_TRANSFER,   /* of leadership */
-    FAULT_MEMBERSHIP, /* replicas wander */
-    FAULT_CAMPAIGN,   /* a follower is told to lead */
-    FAULT_PAUSE,      /* a node stands still */
-    FAULT_LAG,        /* a follower is cut off until its log is compacted away */
-    FAULT_FORCE,      /* a quorum is written off, and comes back later */
-    FAULT_COUNT
-};
-
-const char *fault_text(enum fault fault);
-
-struct plan {
-    uint64_t seed;
-    unsigned nodes;  /* slots that start with a node */
-    unsigned spares; /* more slots, for replicas to wander to */
-    unsigned groups;
-    unsigned voters; /* of each group at the beginning */
-    unsigned clients;
-    uint64_t duration_us; /* with faults; then everything heals */
-    uint64_t heal_us;     /* then clients go on so long */
-    uint64_t silence_us;  /* and are silent so long */
-    uint64_t think_us;    /* of a client, at most */
-    unsigned read_percent;
-    unsigned payload_max; /* octets */
-
-    uint64_t delay_min_us, delay_max_us; /* of a message */
-    unsigned loss_ppm, double_ppm, spike_ppm;
-    uint64_t spike_us;
-    uint64_t sync_min_us, sync_max_us; /* of a disk */
-    uint64_t apply_us;                 /* between commit and state, at most */
-    uint64_t batch_us;                 /* events of so long make one round; 0: each its own */
-    unsigned compact_entries;          /* the log keeps about so many */
-    uint64_t flush_us;                 /* the state becomes durable about so often */
-    bool clocks_differ;
-    bool leaves_removed; /* replicas outside of the configuration go on running */
-    bool reports_losses; /* the transport tells raft of lost peers */
-
-    uint32_t election_min_ms, election_max_ms, heartbeat_ms;
-    size_t message_bytes_max, inflight_messages_max, inflight_bytes_max, uncommitted_bytes_max;
-    bool lease_reads;
-
-    uint64_t fault_interval_us; /* on average */
-    unsigned weights[FAULT_COUNT];
-};
-
-/* `swarm`: each seed has its own subset of faults, at its own rates; otherwise all at middle rates.
- */
-void plan_from_seed(struct plan *plan, uint64_t seed, bool swarm);
-
-/* One line for people. */
-void plan_print(const struct plan *plan, struct buffer *output);
 
 /* ---- Time and chance (sim_world.c) ---- */
 
@@ -220,6 +151,7 @@ struct node {
     bool writer_busy;
     bool writer_syncs;    /* a write waits for its sync */
     uint64_t disk_slow;   /* a factor */
+    uint64_t disk_us;     /* each of its syncs takes so long; 0: as the plan says */
     uint64_t start_at_us; /* 0: nobody starts it */
     uint64_t timer_at_us; /* 0: none */
     bool round_is_due;
@@ -232,6 +164,8 @@ struct node {
 
 struct link {
     bool cut;
+    bool severed;            /* cut, and what is on its way is lost too */
+    uint64_t holds_until_us; /* what arrives waits until then */
     unsigned loss_ppm;
     uint64_t slow_us;
     uint64_t fault; /* the latest that took it */
@@ -348,6 +282,7 @@ struct sim {
     struct node *running; /* whose code runs: a crash point is its */
     uint64_t read_context_last;
     uint64_t fetch_number_last;
+    struct plot plot;
     bool healed; /* faults are over */
     bool quiet;  /* clients too */
     uint64_t healed_at_us;
@@ -454,6 +389,7 @@ void install_forget(struct shard *shard);
 
 void client_start(struct client *client);
 void client_flood(struct sim *sim, unsigned group, uint64_t until_us);
+void client_press(struct shard *leader); /* a write that nobody waits for */
 void client_answer(struct sim *sim, const struct answer *answer);
 void client_reply(struct node *node, const struct answer *answer);
 

@@ -211,9 +211,21 @@ void client_answer(struct sim *sim, const struct answer *answer)
 static uint64_t flood_interval_us(const struct plan *plan)
 {
     uint64_t round_us = 2 * (plan->sync_max_us + plan->delay_max_us);
-    uint64_t interval_us = round_us * plan->groups / (4 * plan->inflight_messages_max);
+    uint64_t a_message = plan->message_bytes_max > 1000 ? 4 : 1; /* entries */
+    uint64_t interval_us = round_us * plan->groups / (a_message * plan->inflight_messages_max);
 
     return interval_us > 10 * MS ? interval_us : 10 * MS;
+}
+
+void client_press(struct shard *leader)
+{
+    struct sim *sim = leader->node->sim;
+    struct operation operation = {.id = ++sim->groups[leader->group].operation_last,
+                                  .kind = OPERATION_DELIVER};
+
+    sim->running = leader->node;
+    shard_request(leader, CLIENTS_MAX, 0, &operation);
+    node_end_event(leader->node);
 }
 
 static void run_flood(struct sim *sim, void *context, uint64_t argument)
@@ -224,15 +236,8 @@ static void run_flood(struct sim *sim, void *context, uint64_t argument)
     if (sim->quiet) {
         return;
     }
-    for (int i = 0; leader != NULL && i < 1; i++) {
-        struct operation operation = {.id = ++sim->groups[client->group].operation_last,
-                                      .kind = OPERATION_DELIVER,
-                                      .box = (unsigned)i};
-
-        sim->running = leader->node;
-        shard_request(leader, CLIENTS_MAX, 0, &operation);
-        node_end_event(leader->node);
-        leader = operator_leader(sim, client->group);
+    if (leader != NULL) {
+        client_press(leader);
     }
     if (sim->now_us < argument) {
         sim_at(sim, sim->now_us + flood_interval_us(&sim->plan), run_flood, client, argument);

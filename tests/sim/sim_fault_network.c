@@ -10,7 +10,8 @@ static void run_mend_links(struct sim *sim, void *context, uint64_t argument)
             struct link *link = &sim->links[from][to];
 
             if (link->fault == argument) {
-                link->cut = false;
+                link->cut = link->severed = false;
+                link->holds_until_us = 0;
                 link->loss_ppm = 0;
                 link->slow_us = 0;
             }

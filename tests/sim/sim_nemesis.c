@@ -1,5 +1,5 @@
 /* Which fault, when; and whom it hits. Each lasts for a while, and is undone by itself or at the
- * end. The faults themselves are in sim_fault_*.c, and adversaries with a plan in sim_story.c. */
+ * end. The faults themselves are in sim_fault_*.c, and adversaries with a plan in sim_plot_*.c. */
 #include "tests/sim/sim_nemesis.h"
 
 static const struct {
@@ -29,6 +29,7 @@ static const struct {
     [FAULT_PAUSE] = {"pause", fault_pause},
     [FAULT_LAG] = {"lag", fault_lag},
     [FAULT_FORCE] = {"force", fault_force},
+    [FAULT_PLOT] = {"plot", fault_plot},
 };
 
 const char *fault_text(enum fault fault)
@@ -117,12 +118,16 @@ void nemesis_start(struct sim *sim)
 
 void nemesis_heal(struct sim *sim)
 {
+    if (sim->plot.kind != NULL) {
+        plot_end(sim);
+    }
     sim->crash_after = 0;
     for (unsigned from = 0; from < sim->node_count; from++) {
         struct node *node = &sim->nodes[from];
 
         for (unsigned to = 0; to < sim->node_count; to++) {
-            sim->links[from][to].cut = false;
+            sim->links[from][to].cut = sim->links[from][to].severed = false;
+            sim->links[from][to].holds_until_us = 0;
             sim->links[from][to].loss_ppm = 0;
             sim->links[from][to].slow_us = 0;
         }
@@ -130,6 +135,7 @@ void nemesis_heal(struct sim *sim)
         fake_disk_fail_sync_at(node->disk, 0);
         fake_disk_fail_write_at(node->disk, 0, STATUS_OK);
         node->disk_slow = 1;
+        node->disk_us = 0;
         node->paused_until_us = 0;
         node_clock_change(node, 0, 0);
         if (!node->up && !node->retired && node->start_at_us > sim->now_us + 3 * SECOND) {

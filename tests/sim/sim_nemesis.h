@@ -52,5 +52,6 @@ void fault_campaign(struct sim *sim);
 void fault_pause(struct sim *sim);
 void fault_lag(struct sim *sim);
 void fault_force(struct sim *sim);
+void fault_plot(struct sim *sim);
 
 #endif

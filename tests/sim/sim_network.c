@@ -120,12 +120,18 @@ static void run_arrival(struct sim *sim, void *context, uint64_t argument)
         sim_at_owned(sim, node->paused_until_us, run_arrival, envelope);
         return;
     }
+    const struct link *link = &sim->links[envelope->from_slot][envelope->to_slot];
+    if (link->holds_until_us > sim->now_us) {
+        sim_at_owned(sim, sim->now_us + 5 * MS, run_arrival,
+                     envelope); /* it may be let go before */
+        return;
+    }
     message->entries = envelope->count > 0 ? envelope->entries : NULL;
     if (message->configuration != NULL) {
         message->configuration = &envelope->configuration;
     }
     sim->envelopes--;
-    if (node->up && shard_id(&node->shards[envelope->group]) == message->to) {
+    if (node->up && !link->severed && shard_id(&node->shards[envelope->group]) == message->to) {
         sim_mix(sim, hash_mix(message->kind * 64 + message->from * 8 + message->to,
                               sim->now_us ^ (message->term << 40)));
         SIM_TRACE(sim,

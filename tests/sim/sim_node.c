@@ -211,10 +211,12 @@ enum { DISK_WAIT_MAX = 10 * SECOND };
 static uint64_t disk_us(struct node *node)
 {
     const struct plan *plan = &node->sim->plan;
-
     uint64_t us =
         sim_between(node->sim, STREAM_DISK, plan->sync_min_us, plan->sync_max_us) * node->disk_slow;
 
+    if (node->disk_us > 0) {
+        return node->disk_us;
+    }
     return us < DISK_WAIT_MAX ? us : DISK_WAIT_MAX;
 }
 

@@ -121,6 +121,30 @@ static void vary_cluster(struct plan *plan, struct random *random)
     plan->read_percent = (unsigned)between(random, 10, 70);
 }
 
+/* One seed in four has an adversary, and leaves it some peace from chance. From a stream of its
+ * own, so that the other seeds are what they were. */
+static void vary_plots(struct plan *plan, uint64_t seed)
+{
+    struct random random = {seed * 0xd1342543de82ef95 + 5};
+
+    if (random_below(&random, 4) != 0) {
+        return;
+    }
+    plan->plots = (uint32_t)between(&random, 1, (1U << plot_count()) - 1);
+    plan->nodes = plan->nodes < 3 ? 3 : plan->nodes;
+    plan->voters = plan->nodes >= 5 && random_below(&random, 3) == 0 ? 5 : 3;
+    plan->spares = plan->nodes < NODES_MAX ? 1 : 0;
+    if (random_below(&random, 2) == 0) { /* an entry a message, as in the figures of the paper */
+        plan->message_bytes_max = 1;
+        plan->inflight_messages_max = 16;
+    }
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        plan->weights[i] *= random_below(&random, 3) == 0;
+    }
+    plan->weights[FAULT_PLOT] = 100;
+    plan->fault_interval_us = between(&random, 3, 8) * SECOND;
+}
+
 void plan_from_seed(struct plan *plan, uint64_t seed, bool swarm)
 {
     struct random random = {seed * 0x9e3779b97f4a7c15 + 77};
@@ -132,6 +156,7 @@ void plan_from_seed(struct plan *plan, uint64_t seed, bool swarm)
         vary_network(plan, &random);
         vary_nodes(plan, &random);
         vary_faults(plan, &random);
+        vary_plots(plan, seed);
     }
     if (plan->nodes == 1) {
         plan->spares = 0;

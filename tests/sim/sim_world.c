@@ -302,6 +302,9 @@ void sim_run(struct sim *sim)
         sim->now_us = event.at_us;
         sim->events_run++;
         event.run(sim, event.context, event.argument);
+        if (sim->plot.kind != NULL && !sim->failed) {
+            plot_look(sim);
+        }
     }
     if (!sim->failed) {
         sim->now_us = end;
