@@ -61,7 +61,8 @@ struct frontend_role {
     char spool_folder[4096];
     struct frontend_loop *loops;
     size_t loop_count;
-    struct handover_worker *handover; /* on the first loop */
+    struct handover_worker *handover; /* on the first loop; made there */
+    struct loop_message handover_start;
     struct listener **listeners;
     size_t listener_count;
     size_t listener_capacity;
@@ -286,11 +287,15 @@ static void make_loop(struct frontend_role *role, const struct rpc_services *ser
     loop->router = router_new(&options);
     loop->authenticator = authenticator_new(role->auth, loop->router);
     loop->admin = admin_new(loop->router, auth_shared_hashers(role->auth), admin_token);
-    if (loop == role->loops) {
-        role->handover = handover_worker_new(loop->router);
-    }
     make_protocols(role, loop);
     loop_start(loop->loop);
+}
+
+static void start_handover(struct loop_message *message)
+{
+    struct frontend_role *role = CONTAINER_OF(message, struct frontend_role, handover_start);
+
+    role->handover = handover_worker_new(role->loops[0].router);
 }
 
 static size_t processor_count(void)
@@ -352,6 +357,8 @@ enum status frontend_role_start(const struct settings *settings,
     for (size_t i = 0; i < role->loop_count; i++) {
         make_loop(role, services, map, admin_token, &role->loops[i]);
     }
+    role->handover_start = (struct loop_message){.run = start_handover};
+    loop_post(role->loops[0].loop, &role->handover_start);
     if (status == STATUS_OK) {
         status = listen_all(role);
     }
