@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -110,6 +111,18 @@ static enum status open_token(const struct settings *settings, struct buffer *to
 
 /* ---- Storage ---- */
 
+static atomic_bool has_failed;
+
+/* As if the operator had ended it, but for the exit code: a supervisor starts it again. */
+static void on_storage_failed(void *context)
+{
+    has_failed = true;
+    log_error("standalone.storage_failed",
+              log_text("cure", SLICE("look at the disk; what was acknowledged is in the log, and "
+                                     "is there after the next start")));
+    kill(getpid(), SIGTERM);
+}
+
 static enum status open_node(const struct settings *settings, const struct shard_map *map,
                              struct node **out_node)
 {
@@ -125,6 +138,7 @@ static enum status open_node(const struct settings *settings, const struct shard
         .write_buffer_size = settings->write_buffer_size,
         .log_cache_size = settings->log_cache_size,
         .log_segment_size = (uint32_t)settings->log_segment_size,
+        .failed = on_storage_failed,
     };
 
     for (uint32_t i = 0; i < count; i++) {
@@ -221,5 +235,5 @@ int standalone_run(const struct settings *settings)
     if (status == STATUS_OK) {
         log_info("standalone.stopped", log_text("data", settings->data_folder));
     }
-    return status == STATUS_OK ? 0 : 1;
+    return status == STATUS_OK && !has_failed ? 0 : 1;
 }

@@ -6,7 +6,8 @@
 #include "roles/settings.h"
 
 /* Runs until SIGTERM or SIGINT; SIGHUP reads certificates again. Returns the process's exit code: 0
- * after an orderly stop, 1 when it cannot start, in which case the log says why. */
+ * after an orderly stop; 1 when it cannot start or its disk failed, and the log
+ * says why. */
 int standalone_run(const struct settings *settings);
 
 #endif

@@ -48,6 +48,7 @@ struct node {
     struct worker_job flush;
     bool is_flushing;
     bool is_running;
+    bool has_failed; /* the writer's */
 };
 
 /* ---- Holdings ---- */
@@ -228,6 +229,21 @@ static void open_shards(struct node *node)
     }
 }
 
+/* On the writer's thread. A failure that is not about room is the log's end. */
+static void on_log_completed(void *context, struct log_append *append)
+{
+    struct node *node = context;
+    bool is_dead = append->status == STATUS_IO_ERROR;
+
+    shard_log_completed(NULL, append);
+    if (is_dead && !node->has_failed) {
+        node->has_failed = true;
+        if (node->options.failed != NULL) {
+            node->options.failed(node->options.failed_context);
+        }
+    }
+}
+
 static void make_threads(struct node *node)
 {
     struct node_options *options = &node->options;
@@ -237,7 +253,7 @@ static void make_threads(struct node *node)
     }
     node->workers = worker_pool_new("reads", options->worker_count, options->read_queue_max);
     node->care_workers = worker_pool_new("flush", 1, 1);
-    node->writer = log_writer_new(node->log, shard_log_completed, NULL);
+    node->writer = log_writer_new(node->log, on_log_completed, node);
 }
 
 static void make_services(struct node *node)

@@ -34,6 +34,12 @@ struct node_options {
     size_t log_segments_max;   /* segments over which the state is flushed, to give some back [8] */
     size_t waiting_size_max;   /* octets of waiting proposals of one shard [16 MiB] */
     size_t uid_cache_size_max; /* octets of UID sets of one shard [8 MiB] */
+
+    /* The log could not be written or synced: nothing is acknowledged any more, and only a new
+     * start finds out what is on the disk. Called once, on any thread; it must not block. May be
+     * NULL. */
+    void (*failed)(void *context);
+    void *failed_context;
 };
 
 /* Opens or makes the folder, replays the log, and serves. Each refusal is logged in words for the

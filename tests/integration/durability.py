@@ -4,6 +4,7 @@
     tests/integration/durability.py --kills 50
     tests/integration/durability.py --power-cuts 30
     tests/integration/durability.py --power-cuts 10 --lying     # must fail: syncs do nothing
+    tests/integration/durability.py --failing-syncs 20
     tests/integration/durability.py --full-disk
 
 Prints the seed; --seed repeats a run as far as a machine can."""
@@ -91,6 +92,40 @@ def power_cuts(folder, count, seed, lying=False):
     return {"power cuts": count, "acknowledged": acknowledged, "seed": seed}
 
 
+def failing_syncs(folder, count, seed):
+    """Syncs begin to fail under load. The server must end by itself and say why; then the power is cut, so that
+    what no sync had confirmed is gone, and nothing acknowledged may be."""
+    chance = random.Random(seed)
+    disk = disks.Disk(folder)
+    disk.mount()
+    server = Server(folder, ACCOUNTS, data=disk.mount_point / "data")
+    trigger = pathlib.Path(folder) / "fail-syncs"
+    server.environment["LD_PRELOAD"] = str(disks.compiled(folder, "failsync.c", "-shared", "-fPIC", "-ldl"))
+    server.environment["FAIL_SYNC"] = str(trigger)
+    try:
+        server.start().fill()
+        flood = Flood(server, seed).begin()
+        for number in range(count):
+            work_for(flood, chance)
+            trigger.touch()
+            assert server.process.wait(timeout=60) == 1, server.tail()
+            assert "standalone.storage_failed" in server.tail(), server.tail()
+            disk.cut_power()
+            disk.unmount()
+            trigger.unlink()
+            disk.mount()
+            server.start()
+            print(f"failing sync {number + 1} of {count}: {flood.acknowledged()} acknowledged", flush=True)
+        work_for(flood, chance)
+        acknowledged = flood.end()
+        server.stop()
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.kill()
+        disk.unmount()
+    return {"failing syncs": count, "acknowledged": acknowledged, "seed": seed}
+
+
 def raise_if_lying(lying, fault):
     """A disk that lied may leave a log that the server rightly refuses: that is a loss, too."""
     if lying:
@@ -154,6 +189,7 @@ def main():
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--power-cuts", type=int, default=0)
     parser.add_argument("--lying", action="store_true")
+    parser.add_argument("--failing-syncs", type=int, default=0)
     parser.add_argument("--full-disk", action="store_true")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options = parser.parse_args()
@@ -163,6 +199,8 @@ def main():
             print(kills(pathlib.Path(folder) / "kills", options.kills, options.seed))
         if options.power_cuts:
             print(power_cuts(pathlib.Path(folder) / "cuts", options.power_cuts, options.seed, options.lying))
+        if options.failing_syncs:
+            print(failing_syncs(pathlib.Path(folder) / "syncs", options.failing_syncs, options.seed))
         if options.full_disk:
             print(full_disk(pathlib.Path(folder) / "full", options.seed))
 

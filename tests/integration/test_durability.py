@@ -36,5 +36,12 @@ def test_without_syncs_power_cuts_lose(tmp_path):
 
 @needs_loop
 @pytest.mark.timeout(300)
+def test_failing_syncs_lose_nothing(tmp_path):
+    report = durability.failing_syncs(tmp_path, 3, SEED)
+    assert report["acknowledged"] > 100
+
+
+@needs_loop
+@pytest.mark.timeout(300)
 def test_a_full_disk_is_a_temporary_error(tmp_path):
     durability.full_disk(tmp_path, SEED)
