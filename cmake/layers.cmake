@@ -65,7 +65,9 @@ function(aviso_program name main)
   add_executable(${name} ${main})
   target_include_directories(${name} PRIVATE ${CMAKE_BINARY_DIR}/view/roles)
   if(NOT AVISO_SANITIZE AND NOT AVISO_FUZZ)
-    target_link_libraries(${name} ${LIBRARY_JEMALLOC})
+    # Nothing refers to it by name, so a linker that leaves out what is not needed would.
+    target_link_libraries(${name} -Wl,--push-state,--no-as-needed ${LIBRARY_JEMALLOC}
+      -Wl,--pop-state)
   endif()
   target_link_libraries(${name} roles)
 endfunction()

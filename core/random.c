@@ -1,11 +1,21 @@
 #include "core/random.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "core/check.h"
 
-void random_octets(void *octets, size_t size)
+enum { POOL_SIZE = 512 };
+
+/* What a thread has fetched ahead: the system is asked once for many small numbers. An octet is
+ * handed out once and leaves no copy. */
+static _Thread_local struct {
+    char octets[POOL_SIZE];
+    size_t left; /* at the end */
+} pool;
+
+static void fetch(void *octets, size_t size)
 {
     char *next = octets;
 
@@ -18,6 +28,23 @@ void random_octets(void *octets, size_t size)
             size -= (size_t)got;
         }
     }
+}
+
+void random_octets(void *octets, size_t size)
+{
+    if (size > POOL_SIZE / 4) {
+        fetch(octets, size);
+        return;
+    }
+    if (pool.left < size) {
+        fetch(pool.octets, POOL_SIZE);
+        pool.left = POOL_SIZE;
+    }
+    char *next = pool.octets + POOL_SIZE - pool.left;
+
+    memcpy(octets, next, size);
+    explicit_bzero(next, size);
+    pool.left -= size;
 }
 
 uint64_t random_next(struct random *random)

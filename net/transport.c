@@ -24,19 +24,24 @@ void transport_open(struct transport *transport)
     uv_tcp_keepalive(&transport->tcp, 1, KEEPALIVE_SECONDS);
 }
 
+static void stop_reading(struct transport *transport)
+{
+    transport->is_reading = false;
+    uv_read_stop((uv_stream_t *)&transport->tcp);
+}
+
+/* Stops only when something comes that nobody wants (on_alloc, on_read): most peers wait for the
+ * answer, and to stop and start again would cost two calls to the system for each command. */
 static void read_as_needed(struct transport *transport, bool wanted)
 {
-    bool reads = wanted && transport->is_open && !transport->has_ended && !transport->is_closing;
-
-    if (reads == transport->is_reading) {
-        return;
-    }
-    transport->is_reading = reads;
-    if (!reads) {
-        uv_read_stop((uv_stream_t *)&transport->tcp);
-    } else if (uv_read_start((uv_stream_t *)&transport->tcp, on_alloc, on_read) != 0) {
-        transport->is_reading = false;
-        transport->is_broken = true;
+    transport->is_wanted =
+        wanted && transport->is_open && !transport->has_ended && !transport->is_closing;
+    if (transport->has_ended) {
+        stop_reading(transport);
+    } else if (transport->is_wanted && !transport->is_reading) {
+        transport->is_reading =
+            uv_read_start((uv_stream_t *)&transport->tcp, on_alloc, on_read) == 0;
+        transport->is_broken |= !transport->is_reading;
     }
 }
 
@@ -51,7 +56,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out_chunk)
 {
     struct transport *transport = CONTAINER_OF(handle, struct transport, tcp);
 
-    *out_chunk = uv_buf_init(loop_read_chunk(transport->loop), LOOP_CHUNK_SIZE);
+    *out_chunk = transport->is_wanted
+                     ? uv_buf_init(loop_read_chunk(transport->loop), LOOP_CHUNK_SIZE)
+                     : uv_buf_init(NULL, 0);
 }
 
 static void tell_broken(struct transport *transport)
@@ -99,6 +106,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *chunk)
     struct slice octets = {chunk->base, count > 0 ? (size_t)count : 0};
 
     if (count == 0) {
+        return;
+    }
+    if (!transport->is_wanted) {
+        stop_reading(transport); /* no chunk: the octets stay with the system */
         return;
     }
     transport->has_ended = count < 0;

@@ -35,7 +35,8 @@ struct transport {
     struct buffer sending;  /* what libuv writes */
     size_t discarded;       /* octets, since the end was announced */
     bool is_open;
-    bool is_reading;
+    bool is_wanted;  /* input is */
+    bool is_reading; /* may go on a little after it is wanted no more */
     bool is_handshaking;
     bool is_sending;
     bool is_finishing;
