@@ -66,8 +66,7 @@ function(aviso_program name main)
   target_include_directories(${name} PRIVATE ${CMAKE_BINARY_DIR}/view/roles)
   if(NOT AVISO_SANITIZE AND NOT AVISO_FUZZ)
     # Nothing refers to it by name, so a linker that leaves out what is not needed would.
-    target_link_libraries(${name} -Wl,--push-state,--no-as-needed ${LIBRARY_JEMALLOC}
-      -Wl,--pop-state)
+    target_link_libraries(${name} -Wl,--push-state,--no-as-needed,${LIBRARY_JEMALLOC},--pop-state)
   endif()
   target_link_libraries(${name} roles)
 endfunction()

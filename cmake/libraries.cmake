@@ -18,10 +18,10 @@ aviso_library(ARGON2 libargon2)
 aviso_library(CRYPT libxcrypt)
 aviso_library(ICU icu-uc)
 aviso_library(IDN libidn2)
-aviso_library(JEMALLOC jemalloc)
 
 find_library(LIBRARY_ROCKSDB rocksdb REQUIRED)
 find_library(LIBRARY_ROARING roaring REQUIRED)
+find_library(LIBRARY_JEMALLOC jemalloc REQUIRED)
 
 # llhttp comes as C sources (package node-llhttp).
 find_path(LLHTTP_HEADER llhttp.h PATHS /usr/share/include/llhttp REQUIRED)
