@@ -54,7 +54,7 @@ void arena_clear(struct arena *arena)
     }
 }
 
-void *arena_zeroed(struct arena *arena, size_t size)
+void *arena_room(struct arena *arena, size_t size)
 {
     CHECK(size <= SIZE_MAX / 2);
     size_t rounded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -71,7 +71,12 @@ void *arena_zeroed(struct arena *arena, size_t size)
 
     block->used += rounded;
     arena->allocated += rounded;
-    return memset(octets, 0, size);
+    return octets;
+}
+
+void *arena_zeroed(struct arena *arena, size_t size)
+{
+    return memset(arena_room(arena, size), 0, size);
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t element_size)
@@ -84,7 +89,7 @@ void *arena_array(struct arena *arena, size_t count, size_t element_size)
 
 struct slice arena_copy(struct arena *arena, struct slice bytes)
 {
-    char *copy = arena_zeroed(arena, bytes.size);
+    char *copy = arena_room(arena, bytes.size);
 
     if (bytes.size > 0) {
         memcpy(copy, bytes.data, bytes.size);

@@ -24,6 +24,9 @@ void arena_clear(struct arena *arena);
  * against its limit by the caller; `arena->allocated` helps. */
 void *arena_zeroed(struct arena *arena, size_t size);
 
+/* The same, not zeroed: for octets that are written before they are read. */
+void *arena_room(struct arena *arena, size_t size);
+
 /* `count` zeroed elements; stops the process when the product overflows. */
 void *arena_array(struct arena *arena, size_t count, size_t element_size);
 

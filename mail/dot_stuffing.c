@@ -38,6 +38,24 @@ static size_t plain_size(struct slice input)
     return size;
 }
 
+/* Octets at the front of `input`, which begins a line, that make whole lines with nothing special
+ * in them: most of a text, so it goes as a block. */
+static size_t plain_lines_size(struct slice input)
+{
+    size_t size = 0;
+
+    while (size < input.size && input.data[size] != '.') {
+        struct slice line = slice_skip(input, size);
+        size_t end = slice_find(line, '\n');
+
+        if (end == line.size || slice_find(slice_prefix(line, end), '\r') + 1 != end) {
+            break;
+        }
+        size += end + 1;
+    }
+    return size;
+}
+
 /* An octet of the text that is neither kept back nor an end; a LF here is bare. */
 static enum state emit(struct dot_decoder *decoder, char octet, char *output, size_t *size)
 {
@@ -84,10 +102,11 @@ size_t dot_decoder_decode(struct dot_decoder *decoder, struct slice input, char 
     size_t size = 0;
 
     while (taken < input.size && decoder->state != FINISHED) {
-        if (decoder->state == TEXT) {
-            size_t plain = plain_size(slice_skip(input, taken));
+        if (decoder->state == TEXT || decoder->state == LINE_START) {
+            struct slice rest = slice_skip(input, taken);
+            size_t plain = decoder->state == TEXT ? plain_size(rest) : plain_lines_size(rest);
 
-            memcpy(output + size, input.data + taken, plain);
+            memcpy(output + size, rest.data, plain);
             size += plain;
             taken += plain;
         }

@@ -1,8 +1,11 @@
 #include "net/loop.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "core/check.h"
 #include "core/memory.h"
@@ -18,9 +21,10 @@ enum {
 
 struct loop {
     uv_loop_t uv;
-    uv_async_t wake_up; /* another thread posted or stops the loop */
-    uv_idle_t again;    /* the loop posted to itself: turn without waiting */
-    uv_timer_t alarm;   /* set for the first timer of the heap */
+    int wake_file;     /* an eventfd: another thread posted or stops the loop */
+    uv_poll_t wake_up; /* watches it; uv_async_t would spin for as long as the waker takes */
+    uv_idle_t again;   /* the loop posted to itself: turn without waiting */
+    uv_timer_t alarm;  /* set for the first timer of the heap */
     const char *name;
     pthread_t thread;
     bool closing;
@@ -42,7 +46,7 @@ struct loop {
 
 static _Thread_local struct loop *current;
 
-static void on_wake_up(uv_async_t *wake_up);
+static void on_wake_up(uv_poll_t *wake_up, int error, int events);
 static void on_again(uv_idle_t *again);
 static void on_alarm(uv_timer_t *alarm);
 
@@ -55,7 +59,10 @@ struct loop *loop_new(const char *name)
     loop->name = name;
     loop->alarm_ms = UINT64_MAX;
     CHECK(uv_loop_init(&loop->uv) == 0);
-    CHECK(uv_async_init(&loop->uv, &loop->wake_up, on_wake_up) == 0);
+    loop->wake_file = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    CHECK(loop->wake_file >= 0);
+    CHECK(uv_poll_init(&loop->uv, &loop->wake_up, loop->wake_file) == 0);
+    CHECK(uv_poll_start(&loop->wake_up, UV_READABLE, on_wake_up) == 0);
     CHECK(uv_idle_init(&loop->uv, &loop->again) == 0);
     CHECK(uv_timer_init(&loop->uv, &loop->alarm) == 0);
     loop->read_chunk = memory_resized(NULL, LOOP_CHUNK_SIZE);
@@ -64,6 +71,12 @@ struct loop *loop_new(const char *name)
 }
 
 /* ---- Messages ---- */
+
+/* From any thread. A counter that is full wakes as well. */
+static void wake(struct loop *loop)
+{
+    CHECK(eventfd_write(loop->wake_file, 1) == 0 || errno == EAGAIN);
+}
 
 /* Whoever finds the inbox empty wakes the loop, which then takes all that has come by then. */
 void loop_post(struct loop *loop, struct loop_message *message)
@@ -77,7 +90,7 @@ void loop_post(struct loop *loop, struct loop_message *message)
     } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &newest, message,
                                                     memory_order_release, memory_order_relaxed));
     if (newest == NULL && current != loop) {
-        uv_async_send(&loop->wake_up);
+        wake(loop);
     } else if (newest == NULL && !loop->closing) {
         uv_idle_start(&loop->again, on_again);
     }
@@ -88,7 +101,7 @@ void loop_stop(struct loop *loop)
 {
     atomic_fetch_add_explicit(&loop->visitors, 1, memory_order_relaxed);
     atomic_store_explicit(&loop->stop_asked, true, memory_order_release);
-    uv_async_send(&loop->wake_up);
+    wake(loop);
     atomic_fetch_sub_explicit(&loop->visitors, 1, memory_order_release);
 }
 
@@ -124,9 +137,13 @@ static bool run_inbox(struct loop *loop)
     return had_any;
 }
 
-static void on_wake_up(uv_async_t *wake_up)
+static void on_wake_up(uv_poll_t *wake_up, int error, int events)
 {
     struct loop *loop = CONTAINER_OF(wake_up, struct loop, wake_up);
+    eventfd_t count = 0;
+
+    /* Empty before the inbox is: who posts later wakes again. */
+    CHECK(error == 0 && (eventfd_read(loop->wake_file, &count) == 0 || errno == EAGAIN));
     /* Read before the inbox is taken: what was posted before the stop is in it. */
     bool stops = atomic_load_explicit(&loop->stop_asked, memory_order_acquire);
 
@@ -341,6 +358,7 @@ void loop_free(struct loop *loop)
     while (atomic_load_explicit(&loop->visitors, memory_order_acquire) > 0) {
     }
     close_uv(loop);
+    CHECK(close(loop->wake_file) == 0);
     timer_heap_done(&loop->timers);
     for (size_t i = 0; i < loop->spare_count; i++) {
         buffer_done(&loop->spares[i]);

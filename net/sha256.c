@@ -1,5 +1,6 @@
 #include "net/sha256.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -8,11 +9,22 @@
 
 enum { BLOCK_SIZE = 64 };
 
+static EVP_MD *algorithm;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Once for the process: to look the algorithm up costs as much as to hash a small message. */
+static void fetch_algorithm(void)
+{
+    algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+    CHECK(algorithm != NULL);
+}
+
 void sha256_init(struct sha256 *sha256)
 {
+    CHECK(pthread_once(&once, fetch_algorithm) == 0);
     sha256->context = EVP_MD_CTX_new();
     CHECK(sha256->context != NULL);
-    CHECK(EVP_DigestInit_ex(sha256->context, EVP_sha256(), NULL) == 1);
+    CHECK(EVP_DigestInit_ex2(sha256->context, algorithm, NULL) == 1);
 }
 
 void sha256_update(struct sha256 *sha256, struct slice bytes)

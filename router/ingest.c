@@ -63,7 +63,7 @@ static void add_thread_keys(const struct digest *digest, struct ingested *ingest
 
 static struct slice compress(struct slice bytes, struct arena *arena)
 {
-    char *frame = arena_zeroed(arena, frame_size_bound(bytes.size));
+    char *frame = arena_room(arena, frame_size_bound(bytes.size));
 
     return (struct slice){frame, frame_compress(bytes, frame)};
 }
