@@ -1,6 +1,7 @@
 #include "core/random.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -14,6 +15,8 @@ static _Thread_local struct {
     char octets[POOL_SIZE];
     size_t left; /* at the end */
 } pool;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void fetch(void *octets, size_t size)
 {
@@ -30,6 +33,24 @@ static void fetch(void *octets, size_t size)
     }
 }
 
+/* A child goes on without what its parent has. */
+static void forget(void)
+{
+    pool.left = 0;
+}
+
+static void watch_forks(void)
+{
+    CHECK(pthread_atfork(NULL, NULL, forget) == 0);
+}
+
+static void fill_pool(void)
+{
+    CHECK(pthread_once(&once, watch_forks) == 0);
+    fetch(pool.octets, POOL_SIZE);
+    pool.left = POOL_SIZE;
+}
+
 void random_octets(void *octets, size_t size)
 {
     if (size > POOL_SIZE / 4) {
@@ -37,8 +58,7 @@ void random_octets(void *octets, size_t size)
         return;
     }
     if (pool.left < size) {
-        fetch(pool.octets, POOL_SIZE);
-        pool.left = POOL_SIZE;
+        fill_pool();
     }
     char *next = pool.octets + POOL_SIZE - pool.left;
 

@@ -15,7 +15,7 @@
 #include "storage/raft/message.h"
 
 enum {
-    OVERLAY_MEMORY_MAX = 4 * 1024 * 1024, /* octets of rows that stay between batches */
+    OVERLAY_MEMORY_MAX = 256 * 1024, /* octets of rows that stay between batches: in the cache */
     REQUEST_ID_TIME_SIZE = 6,
     REQUEST_ID_OCTETS = 16,
     TRIM_INTERVAL_MS = 10 * 60 * 1000,

@@ -322,14 +322,14 @@ enum status node_flush(struct node *node)
 static void work_flush(struct worker_job *job)
 {
     struct node *node = CONTAINER_OF(job, struct node, flush);
+    size_t segment_count = log_statistics(node->log).segment_count;
 
-    compact_all(node);
-    if (log_statistics(node->log).segment_count > node->options.log_segments_max) {
-        enum status status = node_flush(node);
-
-        if (status != STATUS_OK) {
-            log_warning("node.not_flushed", log_status(status));
-        }
+    store_care(node->store);
+    if (segment_count > node->options.log_segments_max / 2) {
+        compact_all(node);
+    }
+    if (segment_count > node->options.log_segments_max && node_flush(node) != STATUS_OK) {
+        log_warning("node.not_flushed", log_number("segments", segment_count));
     }
 }
 
@@ -343,9 +343,8 @@ static void done_flush(struct worker_job *job)
 static void on_care(struct loop_timer *timer)
 {
     struct node *node = CONTAINER_OF(timer, struct node, care);
-    size_t enough = node->options.log_segments_max / 2 + 1;
 
-    if (!node->is_flushing && log_statistics(node->log).segment_count >= enough) {
+    if (!node->is_flushing) {
         node->flush = (struct worker_job){.work = work_flush, .done = done_flush};
         node->is_flushing =
             worker_submit(node->care_workers, node->loops[0], &node->flush) == STATUS_OK;

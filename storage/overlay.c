@@ -124,7 +124,7 @@ static struct overlay_row *find_or_add(struct overlay *overlay, struct slice key
     if (row != NULL) {
         return row;
     }
-    if (overlay->row_count >= overlay->slot_count) {
+    if (overlay->row_count >= overlay->slot_count / 2) {
         grow(overlay);
     }
     struct overlay_row **slot = &overlay->slots[hash & (overlay->slot_count - 1)];

@@ -79,6 +79,11 @@ enum status store_flush(struct store *store)
     return store->operations->flush(store);
 }
 
+void store_care(struct store *store)
+{
+    store->operations->care(store);
+}
+
 enum status store_property(struct store *store, const char *name, uint64_t *out_number)
 {
     return store->operations->property(store, name, out_number);

@@ -70,6 +70,10 @@ NODISCARD enum status store_write(struct store *store, struct store_batch *batch
 /* Makes all writes that returned before durable; blocks. */
 NODISCARD enum status store_flush(struct store *store);
 
+/* Looks after what the writes have left behind. Every few seconds, from one thread at a time;
+ * cheap, and no harm is done when it fails. */
+void store_care(struct store *store);
+
 /* A number that the implementation knows by this name. NOT_FOUND: it does not. */
 NODISCARD enum status store_property(struct store *store, const char *name, uint64_t *out_number);
 
@@ -92,6 +96,7 @@ struct store_operations {
     void (*batch_delete_range)(struct store_batch *batch, struct slice low, struct slice high);
     enum status (*write)(struct store *store, struct store_batch *batch);
     enum status (*flush)(struct store *store);
+    void (*care)(struct store *store);
     enum status (*property)(struct store *store, const char *name, uint64_t *out_number);
     void (*close)(struct store *store);
 };

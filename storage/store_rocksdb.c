@@ -19,6 +19,8 @@ enum {
     LOG_FILES_KEPT = 4,
     LOG_FILE_SIZE_MAX = 4 * 1024 * 1024,
     LOG_LEVEL_WARNING = 2,
+    GARBAGE_PERCENT_MUCH = 25, /* of all blobs: collect from here on */
+    GARBAGE_PERCENT_LITTLE = 10,
 };
 
 /* Octets. */
@@ -27,6 +29,9 @@ enum {
 #define WRITE_BUFFER_SIZE ((size_t)64 * 1024 * 1024)
 #define BLOB_SIZE_LEAST   ((size_t)8 * 1024)
 #define SYNC_SIZE         ((uint64_t)1024 * 1024)
+
+/* Of the oldest blob files, when garbage is collected: rewrite them without waiting for others. */
+#define GARBAGE_SHARE_FORCED 0.5
 
 /* Of a memtable, for a filter over its keys: apply asks for many rows that are not there. */
 #define MEMTABLE_FILTER_SHARE 0.05
@@ -40,6 +45,7 @@ struct rocksdb_store {
     rocksdb_writeoptions_t *write_options;
     rocksdb_flushoptions_t *flush_options;
     rocksdb_readoptions_t *reads[3]; /* by enum store_tier */
+    bool collects_garbage;           /* of blobs; for care() alone */
 };
 
 struct store_snapshot {
@@ -103,7 +109,8 @@ static enum status status_of(char *error, const char *act)
     return status;
 }
 
-/* RocksDB counts what it does in variables of the thread, which costs more than some of the work. */
+/* RocksDB counts what it does in variables of the thread, which costs more than some of the work.
+ */
 static void count_nothing(void)
 {
     static _Thread_local bool is_set;
@@ -290,6 +297,33 @@ static enum status property(struct store *store, const char *name, uint64_t *out
                                                                               : STATUS_NOT_FOUND;
 }
 
+/* To collect garbage is to copy a part of all blobs in every compaction, so that happens only while
+ * there is much of it. Files with nothing else in them go at any time. */
+static void care(struct store *store)
+{
+    struct rocksdb_store *rocksdb = rocksdb_of(store);
+    static const char *const name[] = {"enable_blob_garbage_collection"};
+    uint64_t garbage = 0;
+    uint64_t all = 0;
+    char *error = NULL;
+
+    if (property(store, "rocksdb.live-blob-file-garbage-size", &garbage) != STATUS_OK ||
+        property(store, "rocksdb.live-blob-file-size", &all) != STATUS_OK) {
+        return;
+    }
+    uint64_t percent = rocksdb->collects_garbage ? GARBAGE_PERCENT_LITTLE : GARBAGE_PERCENT_MUCH;
+    bool collects = garbage / percent > all / 100;
+
+    if (collects == rocksdb->collects_garbage) {
+        return;
+    }
+    rocksdb_set_options(rocksdb->db, 1, name, (const char *const[]){collects ? "true" : "false"},
+                        &error);
+    if (status_of(error, "set_options") == STATUS_OK) {
+        rocksdb->collects_garbage = collects;
+    }
+}
+
 /* ---- Opening and closing ---- */
 
 static void close_store(struct store *store)
@@ -323,6 +357,7 @@ static const struct store_operations operations = {
     .batch_delete_range = batch_delete_range,
     .write = write_batch,
     .flush = flush,
+    .care = care,
     .property = property,
     .close = close_store,
 };
@@ -354,7 +389,8 @@ static void set_blob_options(struct rocksdb_store *rocksdb, size_t blob_size_min
     rocksdb_options_set_min_blob_size(options, blob_size_min > 0 ? blob_size_min : BLOB_SIZE_LEAST);
     rocksdb_options_set_blob_file_size(options, BLOB_FILE_SIZE);
     rocksdb_options_set_blob_compression_type(options, rocksdb_no_compression);
-    rocksdb_options_set_enable_blob_gc(options, 1);
+    rocksdb_options_set_enable_blob_gc(options, 0); /* care() */
+    rocksdb_options_set_blob_gc_force_threshold(options, GARBAGE_SHARE_FORCED);
     rocksdb_options_set_blob_cache(options, rocksdb->cache);
 }
 

@@ -429,6 +429,10 @@ static void batch_delete_range(struct store_batch *batch, struct slice low, stru
 
 /* ---- The rest ---- */
 
+static void care(struct store *store)
+{
+}
+
 static enum status property(struct store *store, const char *name, uint64_t *out_number)
 {
     if (strcmp(name, "rows") != 0) {
@@ -461,6 +465,7 @@ static const struct store_operations operations = {
     .batch_delete_range = batch_delete_range,
     .write = write,
     .flush = flush,
+    .care = care,
     .property = property,
     .close = close_store,
 };
