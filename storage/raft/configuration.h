@@ -30,7 +30,7 @@ enum raft_part {
 };
 
 struct raft_replica {
-    uint64_t id;      /* of the node; never 0 */
+    uint64_t id;      /* of a life of a replica, see raft.h; never 0 */
     uint8_t parts;    /* a set of enum raft_part */
     uint8_t priority; /* higher leads by preference; it shifts timeouts and never forbids */
 };

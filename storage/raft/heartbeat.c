@@ -69,7 +69,7 @@ void raft_receive_heartbeat_answer(struct raft *raft, const struct raft_message 
     }
     peer->answered_at_ms = raft->now_ms;
     if (message->sent_at_ms > peer->lease_at_ms) {
-        peer->lease_at_ms = message->sent_at_ms;
+        peer->lease_at_ms = MUTANT(21) ? raft->now_ms : message->sent_at_ms;
     }
     if (message->round > peer->round) {
         peer->round = message->round;

@@ -1,6 +1,6 @@
 /* Known bugs of real Raft implementations, kept on a switch so that the simulator can show that it
- * would find them: build everything with -DRAFT_MUTANT=number. Without it each MUTANT() is the
- * constant false, and costs nothing.
+ * would find them: build everything with -DRAFT_MUTANT=number, as tests/sim/mutants does. Without
+ * it each MUTANT() is the constant false, and costs nothing.
  *
  * Where each lives, as MUTANT(number) in the source:
  *
@@ -23,14 +23,16 @@
  *      replication
  *   19 election      a removed server disrupts the others: no pre-vote, no lease
  *   20 raft          a replica of an older generation is still answered
+ *   21 heartbeat     a lease is counted from when an answer came, not from when it was asked for
+ *   22 recovery      a replica that restarts has forgotten the lease that it granted
  *
- *   storage
- *   12 log_write     the log in memory is ahead of the disk after a failed append
- *   15 log_compact   the log is truncated past the durable applied index; and in the node
- *
- *   the node: tests/sim until storage/shard takes over
- *   11               the leader goes on leading after its disk failed
- *   16               the installation of a snapshot is not idempotent across a crash */
+ *   storage, and the node around it: tests/sim is that node until storage/shard hosts replicas
+ *   11 replica_write,  a failed disk is not noticed: the replica goes on leading and answering
+ *      sim_node, sim_shard
+ *   12 log_write       the log in memory is ahead of the disk after a failed append
+ *   15 log_compact,    the log is truncated past the durable applied index
+ *      sim_shard
+ *   16 sim_shard       the installation of a snapshot is not finished after a crash */
 #ifndef AVISO_STORAGE_RAFT_MUTANT_H
 #define AVISO_STORAGE_RAFT_MUTANT_H
 

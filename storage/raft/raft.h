@@ -28,6 +28,15 @@
  *  7. Step RAFT_TICK at `wake_at_ms` at the latest. Heartbeats fall due at multiples of
  *     heartbeat_ms, so that all the groups of a node wake together and share frames.
  *
+ * Who has which id. An id of raft is one life of a replica and never a node: it begins with an
+ * empty log and ends with it. Whoever has no log any more (its disk was lost, its replica removed
+ * and forgotten, its log quarantined and rebuilt) comes back under an id that this group never had,
+ * as a learner. An id is a voter in entries and messages of the past, and what it promised then, a
+ * vote or an answer, others count on. Under its old id and without its log a replica would promise
+ * the opposite; or be sent the beginning of the log, up to an old configuration where that id was
+ * the only voter, and elect itself (tests/unit/test_raft_identity.c). What chooses ids is therefore
+ * to number a node's replicas of a group, not to use the node's own number.
+ *
  * Everything in the effects borrows from the raft and is valid until its next step. Messages may
  * be lost, doubled, delayed and reordered at will.
  *
@@ -60,7 +69,7 @@ struct raft_configuration_at {
 /* What raft_new() borrows for the call. All of a group have the same generation, timeouts and
  * switches. Zero in a timeout or a limit means its default, in brackets. */
 struct raft_options {
-    uint64_t id;         /* this replica's node */
+    uint64_t id;         /* of this life of the replica, see above; never 0 */
     uint64_t generation; /* of the shard in etcd: raised when a configuration was forced */
     uint64_t seed;       /* for timeouts and the numbers of reads; differs by replica and start */
     uint64_t now_ms;     /* monotonic; the time of every event goes on from here */
@@ -79,7 +88,9 @@ struct raft_options {
 
     bool pre_vote_off;     /* for tests: §9.6 */
     bool check_quorum_off; /* for tests: also the refusal of votes inside a lease, §6.2, §4.2.3 */
-    bool lease_reads;      /* reads without a quorum round, where clocks run alike (§6.4.1) */
+    /* Reads without a quorum round (§6.4.1). Only where the clocks that `now_ms` comes from do not
+     * jump, and none runs faster than another by more than an eighth. */
+    bool lease_reads;
 
     /* The log as it was recovered: entries after `compacted`, which is in the state already. */
     struct raft_hard_state hard_state;

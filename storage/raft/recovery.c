@@ -90,7 +90,7 @@ static void begin(struct raft *raft, const struct raft_options *options)
                             &options->configurations[i].configuration);
     }
     /* It may have promised a lease before it stopped. */
-    if (raft->options.lease_reads) {
+    if (raft->options.lease_reads && !MUTANT(22)) {
         raft->refuse_votes_until_ms = raft->now_ms + raft->options.election_timeout_min_ms;
     }
     raft_reset_election(raft);

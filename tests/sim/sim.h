@@ -117,6 +117,8 @@ struct shard {
     struct waiter *waiters, **waiters_end;
     struct log_append append; /* of what the replica does not write itself */
     bool append_is_out;
+    struct log_append carry; /* of entries that pin an old segment */
+    bool carry_is_out;
     bool retries; /* what failed for want of space, later */
     uint64_t reopen_at_us;
     /* what the checkers saw last */
@@ -168,7 +170,8 @@ struct link {
     uint64_t holds_until_us; /* what arrives waits until then */
     unsigned loss_ppm;
     uint64_t slow_us;
-    uint64_t fault; /* the latest that took it */
+    uint64_t last_us; /* the latest arrival so far */
+    uint64_t fault;   /* the latest that took it */
     /* appends with entries since the last answer */
     uint64_t unanswered[GROUPS_MAX], unanswered_since_us[GROUPS_MAX];
 };
@@ -193,9 +196,9 @@ struct client {
     unsigned number;
     unsigned group;
     bool busy;
-    bool floods; /* proposes without waiting */
     uint64_t attempt;
-    unsigned target; /* slot asked last */
+    uint64_t thoughts; /* how often it began to think */
+    unsigned target;   /* slot asked last */
     struct operation operation;
     struct random random;
 };
@@ -337,6 +340,8 @@ void sim_fail(struct sim *sim, const char *format, ...) PRINTF_LIKE(2, 3);
 
 void network_send(struct shard *shard, const struct raft_message *message);
 bool network_reaches(struct sim *sim, unsigned from, unsigned to);
+/* The connection between them broke: the replicas on `node` hear of that, soon or never. */
+void network_disconnect(struct node *node, const struct node *peer);
 /* A replica's id in raft: the node's, and how often the group was forgotten there. An id is never
  * used again: a replica without the log that it had is another one, whatever its node. */
 uint64_t shard_id(const struct shard *shard);
@@ -380,6 +385,9 @@ void shard_retry_later(struct shard *shard);
 void shard_drop_waiters(struct shard *shard);
 void shard_forgotten(struct shard *shard);
 
+/* Lets the log copy forward what pins its oldest segment (sim_carry.c). */
+void carry_oldest(struct node *node);
+
 void install_act(struct shard *shard, const struct raft_snapshot_effect *effect);
 void install_resume(struct shard *shard);
 void install_logged(struct shard *shard);
@@ -390,6 +398,8 @@ void install_forget(struct shard *shard);
 void client_start(struct client *client);
 void client_flood(struct sim *sim, unsigned group, uint64_t until_us);
 void client_press(struct shard *leader); /* a write that nobody waits for */
+/* An idle client of the shard's group asks this one, now. */
+void client_hurry(struct shard *shard, bool reads);
 void client_answer(struct sim *sim, const struct answer *answer);
 void client_reply(struct node *node, const struct answer *answer);
 

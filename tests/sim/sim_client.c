@@ -79,12 +79,12 @@ static void run_request(struct sim *sim, void *context, uint64_t argument)
 
 /* ---- What to ask ---- */
 
-static void choose(struct client *client)
+/* `dice` is below 100; below the plan's share of reads, it is one. */
+static void choose(struct client *client, uint64_t dice)
 {
     struct sim *sim = client->sim;
     struct group *group = &sim->groups[client->group];
     struct operation *operation = &client->operation;
-    uint64_t dice = random_below(&client->random, 100);
 
     *operation = (struct operation){
         .box = (unsigned)random_below(&client->random, STATE_BOXES),
@@ -112,19 +112,39 @@ static void think(struct client *client)
     uint64_t think_us = sim->healed && sim->plan.think_us > SECOND ? SECOND : sim->plan.think_us;
 
     client->busy = false;
-    sim_at(sim, sim->now_us + 1 + random_below(&client->random, think_us), run_think, client, 0);
+    client->thoughts++;
+    sim_at(sim, sim->now_us + 1 + random_below(&client->random, think_us), run_think, client,
+           client->thoughts);
 }
 
 static void run_think(struct sim *sim, void *context, uint64_t argument)
 {
     struct client *client = context;
 
-    if (sim->quiet || client->busy) {
+    if (sim->quiet || client->busy || client->thoughts != argument) {
         return;
     }
     client->busy = true;
-    choose(client);
+    choose(client, random_below(&client->random, 100));
     ask(client);
+}
+
+void client_hurry(struct shard *shard, bool reads)
+{
+    struct sim *sim = shard->node->sim;
+
+    for (unsigned i = 0; i < sim->plan.clients && !sim->quiet; i++) {
+        struct client *client = &sim->clients[i];
+
+        if (client->group == shard->group && !client->busy) {
+            client->thoughts++;
+            client->busy = true;
+            client->target = shard->node->slot;
+            choose(client, reads ? 0 : 99);
+            ask(client);
+            return;
+        }
+    }
 }
 
 static void run_timeout(struct sim *sim, void *context, uint64_t argument)

@@ -123,8 +123,9 @@ bool nemesis_is_rotten_anywhere(struct sim *sim)
     return false;
 }
 
-/* Bits rot on one node at a time, and only when all its replicas can be spared: then it is
- * restarted, so that all its log is read, until it is whole again. */
+/* Bits rot on one node at a time, and only when all its replicas can be spared. Half of the time it
+ * is restarted, so that all its log is read; otherwise it finds out when it reads what is not in
+ * memory any more, or never: its replicas are replaced in any case. */
 void fault_bit_rot(struct sim *sim)
 {
     struct node *node = nemesis_any_up(sim);
@@ -136,7 +137,9 @@ void fault_bit_rot(struct sim *sim)
     for (unsigned i = 0; i < sim->plan.groups; i++) {
         node->shards[i].at_risk = node->shards[i].hosted;
     }
-    node_crash(node, FAKE_DISK_KEEPS, nemesis_between(sim, 20 * MS, 5 * SECOND));
+    if (nemesis_chance(sim, 2) == 0) {
+        node_crash(node, FAKE_DISK_KEEPS, nemesis_between(sim, 20 * MS, 5 * SECOND));
+    }
 }
 
 void fault_state_rot(struct sim *sim)

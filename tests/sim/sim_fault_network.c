@@ -114,6 +114,18 @@ static void worsen_links(struct sim *sim, bool slow)
     nemesis_mend_links_later(sim, nemesis_between(sim, SECOND, 30 * SECOND));
 }
 
+/* It breaks, for both ends; both nodes live on and connect again. */
+void fault_connection(struct sim *sim)
+{
+    struct node *one = nemesis_any(sim);
+    struct node *other = nemesis_any(sim);
+
+    if (one != other) {
+        network_disconnect(one, other);
+        network_disconnect(other, one);
+    }
+}
+
 void fault_slow_links(struct sim *sim)
 {
     worsen_links(sim, true);

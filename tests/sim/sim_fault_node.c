@@ -80,6 +80,6 @@ void fault_clock_rate(struct sim *sim)
 {
     struct node *node = nemesis_any(sim);
 
-    node_clock_change(node, 0, (int64_t)nemesis_chance(sim, 400000) - 200000);
+    node_clock_change(node, 0, nemesis_any_rate(sim));
     sim_tell(sim, "the clock of node %" PRIu64 " goes wrong", node->id);
 }

@@ -12,6 +12,7 @@ static const struct {
     [FAULT_CRASH_ALL] = {"crash-all", fault_crash_all},
     [FAULT_PARTITION] = {"partition", fault_partition},
     [FAULT_ONE_WAY] = {"one-way", fault_one_way},
+    [FAULT_CONNECTION] = {"connection", fault_connection},
     [FAULT_ISOLATE_LEADER] = {"isolate-leader", fault_isolate_leader},
     [FAULT_SLOW_LINKS] = {"slow-links", fault_slow_links},
     [FAULT_LOSSY_LINKS] = {"lossy-links", fault_lossy_links},
@@ -74,6 +75,13 @@ struct node *nemesis_victim(struct sim *sim)
 enum fake_disk_loss nemesis_any_loss(struct sim *sim)
 {
     return (enum fake_disk_loss)nemesis_chance(sim, 3);
+}
+
+int64_t nemesis_any_rate(struct sim *sim)
+{
+    uint64_t most = sim->plan.clock_rate_max_ppm;
+
+    return (int64_t)nemesis_chance(sim, 2 * most + 1) - (int64_t)most;
 }
 
 /* ---- Which, when ---- */

@@ -13,6 +13,7 @@ struct node *nemesis_any_up(struct sim *sim); /* NULL: all are down */
 /* More often than not a leader: that is where it hurts. NULL: all are down. */
 struct node *nemesis_victim(struct sim *sim);
 enum fake_disk_loss nemesis_any_loss(struct sim *sim);
+int64_t nemesis_any_rate(struct sim *sim); /* of a clock, within what the plan allows */
 
 /* ---- Links (sim_fault_network.c) ---- */
 
@@ -35,6 +36,7 @@ void fault_crash_storm(struct sim *sim);
 void fault_crash_all(struct sim *sim);
 void fault_partition(struct sim *sim);
 void fault_one_way(struct sim *sim);
+void fault_connection(struct sim *sim);
 void fault_isolate_leader(struct sim *sim);
 void fault_slow_links(struct sim *sim);
 void fault_lossy_links(struct sim *sim);

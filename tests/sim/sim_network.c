@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/crc32c.h"
 #include "core/memory.h"
+#include "storage/crash_point.h"
 
 enum { LIFE = 1000 };
 
@@ -148,7 +149,8 @@ static void run_arrival(struct sim *sim, void *context, uint64_t argument)
     memory_free(envelope);
 }
 
-static uint64_t travel_us(struct sim *sim, const struct link *link)
+/* When it arrives. Once nothing fails any more, a link keeps the order, as the transport does. */
+static uint64_t arrival_us(struct sim *sim, struct link *link)
 {
     const struct plan *plan = &sim->plan;
     uint64_t delay = sim_between(sim, STREAM_NETWORK, plan->delay_min_us, plan->delay_max_us);
@@ -159,13 +161,52 @@ static uint64_t travel_us(struct sim *sim, const struct link *link)
     if (link->slow_us > 0) {
         delay += link->slow_us / 2 + sim_chance(sim, STREAM_NETWORK, link->slow_us);
     }
-    return delay < MESSAGE_LIFE_MAX ? delay : MESSAGE_LIFE_MAX;
+    uint64_t at_us = sim->now_us + (delay < MESSAGE_LIFE_MAX ? delay : MESSAGE_LIFE_MAX);
+    if (sim->healed && at_us < link->last_us) {
+        at_us = link->last_us;
+    }
+    link->last_us = at_us > link->last_us ? at_us : link->last_us;
+    return at_us;
 }
 
 static bool is_lost(struct sim *sim, const struct link *link)
 {
     return link->cut || sim_happens(sim, STREAM_NETWORK, link->loss_ppm) ||
            (!sim->healed && sim_happens(sim, STREAM_NETWORK, sim->plan.loss_ppm));
+}
+
+/* ---- Connections ---- */
+
+static void run_lost(struct sim *sim, void *context, uint64_t argument)
+{
+    struct node *node = context;
+    const struct node *peer = &sim->nodes[argument];
+
+    if (!node->up || node == peer) {
+        return;
+    }
+    sim->running = node;
+    CRASH_POINT("node.disconnected");
+    for (unsigned i = 0; i < sim->plan.groups && !node->dying; i++) {
+        if (node->shards[i].phase == SHARD_RUNS && peer->shards[i].created) {
+            enum status status = shard_step(
+                &node->shards[i],
+                (struct raft_event){.kind = RAFT_PEER_LOST, .peer = shard_id(&peer->shards[i])});
+
+            (void)status;
+        }
+    }
+    node_end_event(node);
+}
+
+void network_disconnect(struct node *node, const struct node *peer)
+{
+    struct sim *sim = node->sim;
+
+    if (sim->plan.reports_losses && node->up && sim_happens(sim, STREAM_NETWORK, 800000)) {
+        sim_at(sim, sim->now_us + sim_chance(sim, STREAM_NETWORK, 200 * MS), run_lost, node,
+               peer->slot);
+    }
 }
 
 static void tell_lost(struct shard *shard, uint64_t peer)
@@ -223,10 +264,10 @@ void network_send(struct shard *shard, const struct raft_message *message)
         }
         if (!sim->healed && sim_happens(sim, STREAM_NETWORK, sim->plan.double_ppm)) {
             sim->envelopes++;
-            sim_at_owned(sim, sim->now_us + travel_us(sim, link), run_arrival, copied(envelope));
+            sim_at_owned(sim, arrival_us(sim, link), run_arrival, copied(envelope));
         }
         sim->envelopes++;
-        sim_at_owned(sim, sim->now_us + travel_us(sim, link), run_arrival, envelope);
+        sim_at_owned(sim, arrival_us(sim, link), run_arrival, envelope);
     }
     if (message->entry_count > 0) {
         log_entries_done(&entries);

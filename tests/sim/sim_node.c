@@ -143,6 +143,8 @@ static void drain_log(struct node *node)
 
             if (append == &shard->append) {
                 shard->append_is_out = false;
+            } else if (append == &shard->carry) {
+                shard->carry_is_out = false;
             } else {
                 replica_written(append, node_clock_ms(node));
             }
@@ -179,6 +181,9 @@ static void finish_dying(struct node *node)
     }
     sim_mix(sim, node->id ^ sim->now_us);
     SIM_TRACE(sim, "node %" PRIu64 " is down", node->id);
+    for (unsigned slot = 0; slot < sim->node_count; slot++) {
+        network_disconnect(&sim->nodes[slot], node);
+    }
     sim->running = running == node ? NULL : running;
 }
 
@@ -232,6 +237,9 @@ static void take_completed(struct node *node)
         CRASH_POINT("node.completed");
         if (append == &shard->append) {
             shard_append_ended(shard);
+        } else if (append == &shard->carry) {
+            shard->carry_is_out = false;
+            CRASH_POINT("node.carried");
         } else {
             enum status status = append->status;
 
@@ -325,6 +333,9 @@ static void run_flush(struct sim *sim, void *context, uint64_t argument)
     sim->running = node;
     for (unsigned i = 0; i < sim->plan.groups && !node->dying; i++) {
         shard_flush(&node->shards[i]);
+    }
+    if (!node->dying && sim_happens(sim, STREAM_NODE, 300000)) {
+        carry_oldest(node);
     }
     sim_at(sim, sim->now_us + sim_between(sim, STREAM_NODE, 1, 2 * sim->plan.flush_us), run_flush,
            node, node->life);

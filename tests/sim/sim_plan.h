@@ -15,6 +15,7 @@ enum fault {
     FAULT_CRASH_ALL,      /* all nodes at once */
     FAULT_PARTITION,      /* two sides */
     FAULT_ONE_WAY,        /* some links in one direction */
+    FAULT_CONNECTION,     /* breaks, and is made again at once */
     FAULT_ISOLATE_LEADER, /* from its peers, not from its clients */
     FAULT_SLOW_LINKS,     /* delays of seconds */
     FAULT_LOSSY_LINKS,
@@ -61,8 +62,9 @@ struct plan {
     unsigned compact_entries;          /* the log keeps about so many */
     uint64_t flush_us;                 /* the state becomes durable about so often */
     bool clocks_differ;
-    bool leaves_removed; /* replicas outside of the configuration go on running */
-    bool reports_losses; /* the transport tells raft of lost peers */
+    unsigned clock_rate_max_ppm; /* how far a clock may go wrong */
+    bool leaves_removed;         /* replicas outside of the configuration go on running */
+    bool reports_losses;         /* the transport tells raft of lost peers */
 
     uint32_t election_min_ms, election_max_ms, heartbeat_ms;
     size_t message_bytes_max, inflight_messages_max, inflight_bytes_max, uncommitted_bytes_max;

@@ -260,7 +260,7 @@ void shard_after_crash(struct shard *shard)
         state_crash(shard->state, &shard->node->sim->random[STREAM_DISK]);
     }
     shard->phase = SHARD_NONE;
-    shard->append_is_out = false;
+    shard->append_is_out = shard->carry_is_out = false;
     shard->retries = false;
     shard->apply_waits = false;
     shard->is_dirty = false;
@@ -357,6 +357,10 @@ static void reopen(struct sim *sim, void *context, uint64_t argument)
     struct shard *shard = context;
 
     if (shard->node->life != argument || shard->phase != SHARD_STOPPED || shard->replica != NULL) {
+        return;
+    }
+    if (shard->carry_is_out) {
+        sim_at(sim, sim->now_us + 100 * MS, reopen, shard, argument);
         return;
     }
     sim->running = shard->node;

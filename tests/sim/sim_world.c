@@ -368,15 +368,15 @@ void sim_print_standing(struct sim *sim, struct buffer *output)
 void sim_done(struct sim *sim)
 {
     crash_point_disarm();
+    for (unsigned slot = 0; slot < sim->node_count; slot++) {
+        node_destroy(&sim->nodes[slot]);
+    }
     for (size_t i = 0; i < sim->event_count; i++) {
         if (sim->events[i].owned) {
             memory_free(sim->events[i].context);
         }
     }
     memory_free(sim->events);
-    for (unsigned slot = 0; slot < sim->node_count; slot++) {
-        node_destroy(&sim->nodes[slot]);
-    }
     for (unsigned i = 0; i < sim->plan.groups; i++) {
         check_done(&sim->groups[i]);
     }
