@@ -53,6 +53,9 @@ void raft_leader_lost(struct raft *raft)
     raft_reads_fail(raft);
     raft->leader = 0;
     end_lease(raft);
+    if (soon_ms < raft->refuse_votes_until_ms) {
+        soon_ms = raft->refuse_votes_until_ms; /* its own vote is promised too */
+    }
     if (soon_ms < raft->election_at_ms) {
         raft->election_at_ms = soon_ms;
     }

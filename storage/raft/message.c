@@ -70,13 +70,20 @@ static bool entries_allowed(const struct raft_message *message)
     return true;
 }
 
+/* Every message is of a term; only who was never in one can but refuse a pre-vote. */
+static bool term_allowed(const struct raft_message *message)
+{
+    return message->term > 0 ? message->term <= number_max
+                             : message->kind == RAFT_PRE_VOTE_ANSWER && message->refused;
+}
+
 enum status raft_message_check(const struct raft_message *message)
 {
     bool has_entries = message->kind == RAFT_APPEND;
     bool has_configuration = message->kind == RAFT_SNAPSHOT_OFFER;
 
-    if (!kind_known(message->kind) || message->from == 0 || message->term == 0 ||
-        message->term > number_max || message->index > number_max || message->commit > number_max ||
+    if (!kind_known(message->kind) || message->from == 0 || !term_allowed(message) ||
+        message->index > number_max || message->commit > number_max ||
         !position_allowed(message->position, message->term)) {
         return STATUS_INVALID;
     }

@@ -277,6 +277,10 @@ static enum status campaign(struct raft *raft)
     if (!raft_is_promotable(raft)) {
         return STATUS_DENIED;
     }
+    /* Its own vote is one of those that a leader's lease counts on. */
+    if (raft->options.lease_reads && raft_in_lease(raft) && !MUTANT(23)) {
+        return STATUS_BUSY;
+    }
     raft_campaign(raft, RAFT_CAMPAIGN_ASKED);
     return STATUS_OK;
 }

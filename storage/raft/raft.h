@@ -137,7 +137,8 @@ enum raft_event_kind {
      * NOT_FOUND: no such voter; EXISTS: it leads. */
     RAFT_TRANSFER,
     /* Try to lead, now. DENIED: no voter (nor called upon by one who lacks what is in its log), or
-     * a snapshot is being installed; EXISTS: it leads. */
+     * a snapshot is being installed; EXISTS: it leads; BUSY: reads go by leases, and it has granted
+     * one. */
     RAFT_CAMPAIGN,
     /* `peer` can be offered `snapshot`. NOT_LEADER; NOT_FOUND: nobody waits for it any more;
      * INVALID: not committed, or the log does not go on from it any more. */
@@ -154,7 +155,8 @@ enum raft_event_kind {
     RAFT_COMPACTED,
     /* Something for `peer` was dropped: probe before sending more. */
     RAFT_PEER_UNREACHABLE,
-    /* The connection to `peer` broke: if it leads, campaign soon, with jitter. */
+    /* The connection to `peer` broke: if it leads, campaign soon, with jitter; where reads go by
+     * leases, not before the one it was granted is over. */
     RAFT_PEER_LOST,
 };
 

@@ -9,7 +9,7 @@ enum { POKE_EVERY = 120 * MS };
 
 static const struct plot_kind *const kinds[] = {
     &plot_old_entries, &plot_late_completion, &plot_wished_alone,    &plot_votes_while_writing,
-    &plot_two_heirs,   &plot_late_answers,    &plot_forgotten_lease,
+    &plot_two_heirs,   &plot_late_answers,    &plot_forgotten_lease, &plot_own_lease,
 };
 
 size_t plot_count(void)
@@ -85,7 +85,8 @@ static const struct plot_kind *choose(struct sim *sim)
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         size_t place = (first + i) % COUNT_OF(kinds);
 
-        if ((sim->plan.plots >> place & 1) != 0) {
+        if ((sim->plan.plots >> place & 1) != 0 &&
+            (sim->plan.lease_reads || !kinds[place]->is_of_leases)) {
             return kinds[place];
         }
     }

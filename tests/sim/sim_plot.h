@@ -33,6 +33,7 @@ struct plot_kind {
     bool (*begin)(struct sim *sim, struct plot *plot); /* false: this is not the moment */
     const struct plot_step *steps;
     size_t step_count;
+    bool is_of_leases; /* only where reads go by leases */
 };
 
 /* The one that goes on, in struct sim. */
@@ -95,7 +96,6 @@ struct shard *plot_leader_after(struct sim *sim, const struct plot *plot, uint64
 
 extern const struct plot_kind plot_old_entries, plot_late_completion, plot_wished_alone;
 extern const struct plot_kind plot_votes_while_writing, plot_two_heirs;
-extern const struct plot_kind plot_late_answers,
-    plot_forgotten_lease; /* where leases are read by */
+extern const struct plot_kind plot_late_answers, plot_forgotten_lease, plot_own_lease;
 
 #endif

@@ -76,7 +76,7 @@ static const struct plot_step votes_steps[] = {
 };
 
 const struct plot_kind plot_votes_while_writing = {"votes-while-writing", begin_votes, votes_steps,
-                                                   COUNT_OF(votes_steps)};
+                                                   COUNT_OF(votes_steps), false};
 
 /* ---- Two heirs: what told others[0] to lead is late, so that it is given up and others[1] is
  * told; then both hear of it at once, and campaign by force in one term. ---- */
@@ -111,4 +111,4 @@ static const struct plot_step heirs_steps[] = {
 };
 
 const struct plot_kind plot_two_heirs = {"two-heirs", begin_heirs, heirs_steps,
-                                         COUNT_OF(heirs_steps)};
+                                         COUNT_OF(heirs_steps), false};

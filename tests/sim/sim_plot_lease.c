@@ -48,9 +48,6 @@ static void write_and_read(struct sim *sim, struct plot *plot)
 
 static bool begin_late_answers(struct sim *sim, struct plot *plot)
 {
-    if (!sim->plan.lease_reads) {
-        return false;
-    }
     set_clocks(sim, plot);
     for (size_t i = 0; i < plot->other_count; i++) {
         plot_slow(sim, plot, plot->others[i], plot->leader, ANSWER_TAKES);
@@ -70,16 +67,13 @@ static const struct plot_step late_answers_steps[] = {
 };
 
 const struct plot_kind plot_late_answers = {"late-answers", begin_late_answers, late_answers_steps,
-                                            COUNT_OF(late_answers_steps)};
+                                            COUNT_OF(late_answers_steps), true};
 
 /* ---- Forgotten lease: half of the others fall and are there again at once, without a memory of
  * the leader that they heard just now ---- */
 
 static bool begin_forgotten_lease(struct sim *sim, struct plot *plot)
 {
-    if (!sim->plan.lease_reads) {
-        return false;
-    }
     set_clocks(sim, plot);
     client_hurry(plot->leader, true);
     return true;
@@ -101,4 +95,33 @@ static const struct plot_step forgotten_lease_steps[] = {
 
 const struct plot_kind plot_forgotten_lease = {"forgotten-lease", begin_forgotten_lease,
                                                forgotten_lease_steps,
-                                               COUNT_OF(forgotten_lease_steps)};
+                                               COUNT_OF(forgotten_lease_steps), true};
+
+/* ---- Own lease: half of the others have not heard of the leader for long, and one of the other
+ * half, who heard it just now, is told to lead ---- */
+
+static bool begin_own_lease(struct sim *sim, struct plot *plot)
+{
+    unsigned deaf = 0;
+
+    set_clocks(sim, plot);
+    for (size_t i = 0; i < plot->other_count / 2; i++) {
+        deaf |= plot_bit(plot->others[i]);
+    }
+    plot_silence(sim, plot, plot_bit(plot->leader), deaf);
+    return true;
+}
+
+static void isolate_leader(struct sim *sim, struct plot *plot)
+{
+    plot_partition(sim, plot, plot_bit(plot->leader));
+}
+
+static const struct plot_step own_lease_steps[] = {
+    {NULL, isolate_leader, NULL, 3 * SECOND},
+    {has_heir, write_and_read, compete, 6 * SECOND},
+    {NULL, right_clocks, write_and_read, 3 * SECOND},
+};
+
+const struct plot_kind plot_own_lease = {"own-lease", begin_own_lease, own_lease_steps,
+                                         COUNT_OF(own_lease_steps), true};

@@ -102,7 +102,7 @@ static const struct plot_step old_entries_steps[] = {
 };
 
 const struct plot_kind plot_old_entries = {"old-entries", begin_old_entries, old_entries_steps,
-                                           COUNT_OF(old_entries_steps)};
+                                           COUNT_OF(old_entries_steps), false};
 
 /* ---- Late completion: the leader's disk takes seconds for entries that nobody else has; they are
  * overwritten by those of another leader before they are durable. When the first write ends, and
@@ -171,7 +171,7 @@ static const struct plot_step late_completion_steps[] = {
 
 const struct plot_kind plot_late_completion = {"late-completion", begin_late_completion,
                                                late_completion_steps,
-                                               COUNT_OF(late_completion_steps)};
+                                               COUNT_OF(late_completion_steps), false};
 
 /* ---- Wished alone: the leader is cut off with the wish to put a learner in a voter's place, which
  * is undone when it comes back; then it leads again, and is cut off together with that learner as
@@ -271,4 +271,4 @@ static const struct plot_step wish_steps[] = {
 };
 
 const struct plot_kind plot_wished_alone = {"wished-alone", begin_wish, wish_steps,
-                                            COUNT_OF(wish_steps)};
+                                            COUNT_OF(wish_steps), false};

@@ -136,6 +136,7 @@ void one_lead(struct one *one)
     uint64_t term = one_state(one).hard_state.term + 1;
     size_t count = one_state(one).configuration->count;
 
+    one->now_ms += ONE_ELECTION_MS; /* a lease that it may have granted before it started is over */
     one_step(one, (struct raft_event){.kind = RAFT_CAMPAIGN});
     for (uint64_t id = 2; id <= count; id++) {
         if (one_state(one).role == RAFT_PRE_CANDIDATE) {
