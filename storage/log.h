@@ -111,7 +111,8 @@ struct log_append {
     size_t entry_count;
     const struct raft_hard_state *hard_state; /* NULL: as it is */
 
-    void *owner;        /* the caller's: the log does not look at it */
+    void *owner; /* the caller's, as the next: the log does not look at them */
+    void *context;
     enum status status; /* once completed: OK, NO_SPACE or IO_ERROR */
 
     struct log_append *next; /* the log's, as the rest */

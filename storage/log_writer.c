@@ -68,7 +68,7 @@ static void *run(void *context)
     return NULL;
 }
 
-static void wake(struct log_writer *writer)
+void log_writer_wake(struct log_writer *writer)
 {
     pthread_mutex_lock(&writer->lock);
 
@@ -84,7 +84,7 @@ static void wake(struct log_writer *writer)
 static enum status woken(struct log_writer *writer, enum status status)
 {
     if (status == STATUS_OK) {
-        wake(writer);
+        log_writer_wake(writer);
     }
     return status;
 }

@@ -29,6 +29,9 @@ NODISCARD enum status log_writer_compact(struct log_writer *writer, uint32_t sha
 NODISCARD enum status log_writer_forget(struct log_writer *writer, struct log_append *append);
 NODISCARD enum status log_writer_carry(struct log_writer *writer, struct log_append *append);
 
+/* Any thread. Something was submitted to the log itself: the writer is to look. */
+void log_writer_wake(struct log_writer *writer);
+
 /* Finishes all that was submitted, with its completions, and joins the thread. Nobody submits any
  * more. The log stays open. Accepts NULL. */
 void log_writer_free(struct log_writer *writer);

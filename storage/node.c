@@ -1,141 +1,22 @@
 #include "storage/node.h"
 
-#include <semaphore.h>
 #include <unistd.h>
 
 #include "core/check.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "storage/crash_point.h"
-#include "storage/node_folder.h"
+#include "storage/node_parts.h"
 #include "storage/service.h"
 #include "storage/store_rocksdb.h"
 
 enum {
-    SERVICE_COUNT = 6,
-    LOOPS_MAX = 64,
     WORKERS_MAX = 16,
     READ_QUEUE_MAX = 10000,
     SEGMENTS_MAX = 8,
     SEGMENT_SIZE_LEAST = 4 * 1024 * 1024, /* octets: half of it holds the largest submission */
     CARE_INTERVAL_MS = 2000,
 };
-
-/* A shard that the node holds; `shard` is NULL when it cannot be served. */
-struct holding {
-    uint32_t id;
-    enum status status;
-    bool is_new; /* the log does not know it */
-    struct shard_log log;
-    struct shard *shard;
-    struct loop *loop;
-};
-
-struct node {
-    struct node_options options;
-    struct node_folder folder;
-    struct store *store;
-    struct log *log;
-    struct log_writer *writer;
-    struct worker_pool *workers;
-    struct worker_pool *care_workers; /* one thread: flushes */
-    struct loop *loops[LOOPS_MAX];
-    struct holding *holdings; /* by id */
-    size_t holding_count;
-    ProtobufCService *service_list[SERVICE_COUNT];
-    struct rpc_services services;
-    struct loop_timer care;
-    struct worker_job flush;
-    bool is_flushing;
-    bool is_running;
-    bool has_failed; /* the writer's */
-};
-
-/* ---- Holdings ---- */
-
-static struct holding *find_holding(const struct node *node, uint32_t shard)
-{
-    size_t low = 0;
-    size_t high = node->holding_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (node->holdings[middle].id < shard) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < node->holding_count && node->holdings[low].id == shard ? &node->holdings[low]
-                                                                        : NULL;
-}
-
-/* Keeps the order by id. */
-static struct holding *add_holding(struct node *node, uint32_t shard)
-{
-    struct holding *present = find_holding(node, shard);
-    size_t at = node->holding_count;
-
-    if (present != NULL) {
-        return present;
-    }
-    node->holdings =
-        memory_resized(node->holdings, (node->holding_count + 1) * sizeof(struct holding));
-    while (at > 0 && node->holdings[at - 1].id > shard) {
-        node->holdings[at] = node->holdings[at - 1];
-        at--;
-    }
-    node->holdings[at] = (struct holding){.id = shard};
-    node->holding_count++;
-    return &node->holdings[at];
-}
-
-static void on_recovered(void *context, struct log *log, const struct log_recovered *recovered)
-{
-    struct holding *holding = add_holding(context, recovered->shard);
-
-    holding->status = recovered->status;
-    holding->log = (struct shard_log){
-        .hard_state = recovered->hard_state,
-        .compacted = recovered->compacted,
-        .last = recovered->last,
-    };
-}
-
-struct shard *node_shard(const struct node *node, uint32_t shard, enum status *out_status)
-{
-    struct holding *holding = find_holding(node, shard);
-
-    if (holding == NULL) {
-        *out_status = STATUS_NOT_LEADER;
-        return NULL;
-    }
-    if (holding->shard == NULL) {
-        *out_status = holding->status;
-    }
-    return holding->shard;
-}
-
-static struct loop *route(void *context, uint32_t shard)
-{
-    struct holding *holding = find_holding(context, shard);
-
-    return holding != NULL ? holding->loop : NULL;
-}
-
-bool node_shard_state(const struct node *node, size_t index, struct shard_state *out_state)
-{
-    if (index >= node->holding_count) {
-        return false;
-    }
-    const struct holding *holding = &node->holdings[index];
-
-    *out_state = holding->shard != NULL
-                     ? shard_state(holding->shard)
-                     : (struct shard_state){.id = holding->id, .status = holding->status};
-    return true;
-}
 
 /* ---- Opening ---- */
 
@@ -161,72 +42,12 @@ static enum status open_log(struct node *node)
         .folder = path,
         .segment_size = node->options.log_segment_size,
         .cache_size_max = node->options.log_cache_size,
-        .on_recovered = on_recovered,
+        .on_recovered = node_on_recovered,
         .context = node,
     };
 
     node_folder_path(&node->folder, "log", path);
     return log_open(&options, &node->log);
-}
-
-/* A shard with state and without a log has lost it: to begin a new one would take back what was
- * promised. */
-static enum status check_new(const struct node *node, uint32_t shard)
-{
-    uint64_t durable = 0;
-    enum status status = apply_durable_index(node->store, shard, &durable);
-
-    if (status == STATUS_OK && durable > 0) {
-        log_error("node.log_lost", log_number("shard", shard), log_number("applied", durable));
-        return STATUS_CORRUPT;
-    }
-    return status;
-}
-
-static void note_wanted(struct node *node)
-{
-    for (size_t index = 0; index < node->options.shard_count; index++) {
-        uint32_t shard = node->options.shards[index];
-
-        if (find_holding(node, shard) == NULL) {
-            struct holding *holding = add_holding(node, shard);
-
-            holding->is_new = true;
-            holding->status = check_new(node, shard);
-        }
-    }
-}
-
-static void open_shards(struct node *node)
-{
-    for (size_t index = 0; index < node->holding_count; index++) {
-        struct holding *holding = &node->holdings[index];
-
-        holding->loop = node->loops[index % node->options.loop_count];
-        if (holding->status != STATUS_OK) {
-            log_error("node.shard_refused", log_number("shard", holding->id),
-                      log_status(holding->status));
-            continue;
-        }
-        struct shard_options options = {
-            .id = holding->id,
-            .node = node->folder.id,
-            .loop = holding->loop,
-            .store = node->store,
-            .log = node->log,
-            .writer = node->writer,
-            .workers = node->workers,
-            .waiting_size_max = node->options.waiting_size_max,
-            .write_size_max = node->options.log_segment_size / 4,
-            .uid_cache_size_max = node->options.uid_cache_size_max,
-        };
-
-        holding->status = shard_open(&options, &holding->log, &holding->shard);
-        if (holding->status != STATUS_OK) {
-            log_error("node.shard_refused", log_number("shard", holding->id),
-                      log_status(holding->status));
-        }
-    }
 }
 
 /* On the writer's thread. A failure that is not about room is the log's end. */
@@ -266,8 +87,8 @@ static void make_services(struct node *node)
     node->service_list[5] = handover_service_new(node);
     node->services = (struct rpc_services){
         .services = node->service_list,
-        .service_count = SERVICE_COUNT,
-        .route = route,
+        .service_count = NODE_SERVICE_COUNT,
+        .route = node_route,
         .context = node,
     };
 }
@@ -288,7 +109,10 @@ static struct node_options with_defaults(const struct node_options *given)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     size_t core_count = cores > 0 ? (size_t)cores : 1;
 
-    set_default(&options.loop_count, core_count, LOOPS_MAX);
+    if (options.node == 0) {
+        options.node = NODE_ALONE;
+    }
+    set_default(&options.loop_count, core_count, NODE_LOOPS_MAX);
     set_default(&options.worker_count, core_count, WORKERS_MAX);
     set_default(&options.read_queue_max, READ_QUEUE_MAX, SIZE_MAX);
     set_default(&options.log_segments_max, SEGMENTS_MAX, SIZE_MAX);
@@ -300,11 +124,11 @@ static struct node_options with_defaults(const struct node_options *given)
 
 /* ---- Care: flushing when the log grows ---- */
 
-static void compact_all(struct node *node)
+static void compact_all(struct node *node, bool even_if_needed)
 {
     for (size_t index = 0; index < node->holding_count; index++) {
         if (node->holdings[index].shard != NULL) {
-            shard_compact(node->holdings[index].shard);
+            shard_compact(node->holdings[index].shard, even_if_needed);
         }
     }
 }
@@ -315,7 +139,7 @@ enum status node_flush(struct node *node)
     enum status status = store_flush(node->store);
 
     CRASH_POINT("node.after_flush");
-    compact_all(node);
+    compact_all(node, false);
     return status;
 }
 
@@ -326,10 +150,14 @@ static void work_flush(struct worker_job *job)
 
     store_care(node->store);
     if (segment_count > node->options.log_segments_max / 2) {
-        compact_all(node);
+        compact_all(node, false);
     }
     if (segment_count > node->options.log_segments_max && node_flush(node) != STATUS_OK) {
         log_warning("node.not_flushed", log_number("segments", segment_count));
+    }
+    /* Whoever is behind that far is served with a snapshot. */
+    if (log_statistics(node->log).segment_count > 2 * node->options.log_segments_max) {
+        compact_all(node, true);
     }
 }
 
@@ -367,16 +195,18 @@ enum status node_open(const struct node_options *options, struct node **out_node
     if (status == STATUS_OK) {
         status = open_log(node);
     }
+    if (status == STATUS_OK) {
+        status = node_open_book(node);
+    }
     if (status != STATUS_OK) {
         log_error("node.not_opened", log_text("folder", slice_of(options->folder)),
                   log_status(status));
         node_close(node);
         return status;
     }
-    note_wanted(node);
     make_threads(node);
     make_services(node);
-    open_shards(node);
+    node_open_shards(node);
     loop_timer_init(&node->care, node->loops[0], on_care);
     loop_timer_start(&node->care, CARE_INTERVAL_MS);
     for (size_t index = 0; index < node->options.loop_count; index++) {
@@ -399,38 +229,6 @@ uint64_t node_id(const struct node *node)
     return node->folder.id;
 }
 
-/* Runs on a loop what has to be over before its owner goes on. */
-struct halt {
-    struct loop_message message;
-    struct node *node;
-    struct holding *holding; /* NULL: the node's own care */
-    sem_t halted;
-};
-
-static void run_halt(struct loop_message *message)
-{
-    struct halt *halt = CONTAINER_OF(message, struct halt, message);
-
-    if (halt->holding != NULL) {
-        shard_stop(halt->holding->shard);
-    } else {
-        loop_timer_stop(&halt->node->care);
-    }
-    CHECK(sem_post(&halt->halted) == 0);
-}
-
-static void halt_and_wait(struct node *node, struct loop *loop, struct holding *holding)
-{
-    struct halt halt = {.message = {.run = run_halt}, .node = node, .holding = holding};
-
-    CHECK(sem_init(&halt.halted, 0, 0) == 0);
-    loop_post(loop, &halt.message);
-    while (sem_wait(&halt.halted) != 0) {
-        continue; /* a signal */
-    }
-    sem_destroy(&halt.halted);
-}
-
 /* Nothing new goes to the log once the shards have stopped; then the writer ends, then the workers,
  * whose last messages come before the end of the loops. */
 void node_stop(struct node *node)
@@ -439,12 +237,7 @@ void node_stop(struct node *node)
         return;
     }
     node->is_running = false;
-    halt_and_wait(node, node->loops[0], NULL);
-    for (size_t index = 0; index < node->holding_count; index++) {
-        if (node->holdings[index].shard != NULL) {
-            halt_and_wait(node, node->holdings[index].loop, &node->holdings[index]);
-        }
-    }
+    node_halt(node);
     worker_pool_free(node->care_workers);
     log_writer_free(node->writer);
     worker_pool_free(node->workers);
@@ -464,6 +257,7 @@ static void close_files(struct node *node)
             log_warning("node.not_flushed", log_status(status));
         }
     }
+    node_close_book(node);
     log_close(node->log);
     store_close(node->store);
     node_folder_close(&node->folder);
@@ -483,7 +277,7 @@ void node_close(struct node *node)
             loop_free(node->loops[index]);
         }
     }
-    for (size_t index = 0; index < SERVICE_COUNT; index++) {
+    for (size_t index = 0; index < NODE_SERVICE_COUNT; index++) {
         service_free(node->service_list[index]);
     }
     close_files(node);

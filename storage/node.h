@@ -16,11 +16,15 @@
 
 struct node;
 
-enum { NODE_FORMAT_VERSION = 1 };
+enum {
+    NODE_FORMAT_VERSION = 1,
+    NODE_ALONE = 1, /* the number of a node without a cluster */
+};
 
 /* Zero in a number means its default, in brackets. */
 struct node_options {
     const char *folder;     /* made when it is not there */
+    uint32_t node;          /* its number in the cluster [NODE_ALONE] */
     const uint32_t *shards; /* that the node is to hold; those it has already stay */
     size_t shard_count;
     size_t loop_count;         /* threads that shards live on [one a core, 64 at most] */

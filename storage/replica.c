@@ -96,11 +96,23 @@ static void stage(struct replica *replica, struct raft_position position, struct
             memory_resized(replica->staged, replica->staged_capacity * sizeof(*replica->staged));
     }
     replica->staged[replica->staged_count++] =
-        (struct staged){.position = position, .payload = arena_copy(&replica->payloads, payload)};
+        (struct staged){.position = position, .payload = payload};
 }
 
 enum status replica_propose(struct replica *replica, uint64_t now_ms, const struct slice *payloads,
                             size_t count, struct raft_position *out_first)
+{
+    struct slice *copies = arena_array(&replica->payloads, count + 1, sizeof(*copies));
+
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = arena_copy(&replica->payloads, payloads[i]);
+    }
+    return replica_propose_lent(replica, now_ms, copies, count, out_first);
+}
+
+enum status replica_propose_lent(struct replica *replica, uint64_t now_ms,
+                                 const struct slice *payloads, size_t count,
+                                 struct raft_position *out_first)
 {
     uint32_t *sizes = memory_zeroed((count + 1) * sizeof(*sizes));
     struct raft_event event = {.kind = RAFT_PROPOSED, .now_ms = now_ms};
@@ -136,7 +148,8 @@ enum status replica_receive(struct replica *replica, uint64_t now_ms,
     for (size_t i = 0; i < message->entry_count; i++) {
         const struct raft_entry *entry = &message->entries[i];
 
-        stage(replica, (struct raft_position){entry->term, entry->index}, payloads[i]);
+        stage(replica, (struct raft_position){entry->term, entry->index},
+              arena_copy(&replica->payloads, payloads[i]));
     }
     CRASH_POINT("replica.received");
     return STATUS_OK;

@@ -71,13 +71,18 @@ NODISCARD enum status replica_propose(struct replica *replica, uint64_t now_ms,
                                       const struct slice *payloads, size_t count,
                                       struct raft_position *out_first);
 
+/* The same without a copy: the payloads stay valid until the next replica_run() has returned. */
+NODISCARD enum status replica_propose_lent(struct replica *replica, uint64_t now_ms,
+                                           const struct slice *payloads, size_t count,
+                                           struct raft_position *out_first);
+
 /* A message of a peer, with the payload of each of its entries, copied. */
 NODISCARD enum status replica_receive(struct replica *replica, uint64_t now_ms,
                                       const struct raft_message *message,
                                       const struct slice *payloads);
 
-/* A submission of this replica (append->owner is its) ended. After a failure the replica has
- * stopped: its status is that of the write. */
+/* A submission of this replica (append->owner is its, append->context the port's) ended. After a
+ * failure the replica has stopped: its status is that of the write. */
 void replica_written(struct log_append *append, uint64_t now_ms);
 
 /* The state holds all up to `index`, durably or not. */

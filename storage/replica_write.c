@@ -59,6 +59,7 @@ static struct write *new_write(struct replica *replica)
 
     write->replica = replica;
     write->append.owner = write;
+    write->append.context = replica->port.context;
     write->append.shard = replica->shard;
     write->append.generation = replica->generation;
     write->held_end = &write->held;

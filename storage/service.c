@@ -19,12 +19,14 @@ static struct shard *shard_of(struct node *node, struct rpc_request *call)
     return NULL;
 }
 
-static void on_done(void *call, enum status status, struct slice reply)
+static void on_done(void *call, const struct shard_answer *answer)
 {
-    if (status == STATUS_OK) {
-        rpc_reply_packed(call, reply);
+    if (answer->status == STATUS_OK) {
+        rpc_reply_packed(call, answer->reply);
+    } else if (answer->status == STATUS_NOT_LEADER) {
+        rpc_fail_not_leader(call, answer->leader_hint);
     } else {
-        rpc_fail(call, status);
+        rpc_fail(call, answer->status);
     }
 }
 

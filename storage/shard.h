@@ -1,12 +1,17 @@
-/* One shard on its loop: proposals become entries of the log, durable ones are committed, committed
- * ones applied, and only then answered; reads are answered from the state.
+/* One replica of a shard on its loop: what is proposed at the leader becomes entries of the log,
+ * committed ones are applied, and only then answered; reads are answered from the state, once it is
+ * sure that nobody else leads.
  *
  *     open -> shard_propose, shard_read ... -> stop -> close
  *
- * All functions but open and close run on the shard's loop. What goes wrong:
+ * All functions but open and close run on the shard's loop. A shard of one voter is the same thing:
+ * it elects itself when it is opened, and what comes before it leads, waits. What goes wrong:
  *
- *  - Disk full: writes answer NO_SPACE until there is room; reads go on. What is in the log already
- *    is applied as soon as there is room.
+ *  - Another replica leads, or none: NOT_LEADER, with the leader's node. What was proposed and is
+ *    not applied when leadership is lost is answered UNAVAILABLE: it may happen yet. Requests have
+ *    ids, so they are tried again without harm.
+ *  - Disk full: writes answer NO_SPACE until there is room; a sole voter's reads go on. What is in
+ *    the log already is applied as soon as there is room.
  *  - The log cannot be written or synced: the shard answers IO_ERROR from then on; the process has
  *    to start again.
  *  - A row or an entry is corrupt: the shard answers CORRUPT from then on (quarantine). */
@@ -19,6 +24,7 @@
 #include "storage/command.h"
 #include "storage/log_writer.h"
 #include "storage/read.h"
+#include "storage/replica_book.h"
 
 struct shard;
 struct watches;
@@ -27,10 +33,9 @@ enum {
     SHARD_PROPOSAL_OVERHEAD = 512, /* octets that a waiting proposal counts for besides its own */
 };
 
-/* Zero in a size means its default, in brackets. Everything outlives the shard. */
+/* Zero in a number means its default, in brackets. Everything outlives the shard. */
 struct shard_options {
-    uint32_t id;
-    uint64_t node;
+    struct replica_record replica; /* its `shard` is the shard's number */
     struct loop *loop;
     struct store *store;
     struct log *log;
@@ -42,39 +47,38 @@ struct shard_options {
     size_t uid_cache_size_max; /* octets of UID sets [8 MiB] */
 };
 
-/* What the log has of the shard. */
-struct shard_log {
-    struct raft_hard_state hard_state;
-    struct raft_position compacted;
-    struct raft_position last;
-};
+/* Reads the state, and what the log has after it begins to be applied. Before the loop runs, or on
+ * it. CORRUPT: state or log are, or do not fit each other; IO_ERROR, NO_SPACE, UNSUPPORTED. */
+NODISCARD enum status shard_open(const struct shard_options *options, struct shard **out_shard);
 
-/* Reads the state, applies what the log has over it (blocking), and submits the new term. Before
- * the loop runs, or on it. CORRUPT: state or log are, or do not fit each other; IO_ERROR, NO_SPACE,
- * UNSUPPORTED. */
-NODISCARD enum status shard_open(const struct shard_options *options, const struct shard_log *log,
-                                 struct shard **out_shard);
+/* Nothing new is taken, streams end, and what is not in the log yet is refused (UNAVAILABLE). Once
+ * the rest is answered, or has had its time, and nothing is being written, `stopped` is posted to
+ * the loop; from then on the log writer is not used any more. */
+void shard_stop(struct shard *shard, struct loop_message *stopped);
 
-/* Nothing new is taken, streams end, and what is not in the log yet is refused (UNAVAILABLE). */
-void shard_stop(struct shard *shard);
-
-/* After stop, once the log writer has ended and all messages to the loop have run. Accepts NULL. */
+/* After it has stopped, when all messages to the loop have run. Accepts NULL. */
 void shard_close(struct shard *shard);
 
 /* Passed to log_writer_new(): hands a completion to the loop of its shard. */
 void shard_log_completed(void *context, struct log_append *append);
 
-/* What became of a proposal: OK with a packed reply, borrowed. */
-typedef void shard_done_fn(void *context, enum status status, struct slice reply);
+/* What became of a proposal. */
+struct shard_answer {
+    enum status status;
+    struct slice reply;   /* with OK: a packed message, borrowed */
+    uint32_t leader_hint; /* with NOT_LEADER: the node that leads, or 0 */
+};
+typedef void shard_done_fn(void *context, const struct shard_answer *answer);
 
 /* Proposes a command with the present time. `done` runs once, on the loop, possibly at once when it
- * is refused: TOO_LARGE, BUSY, NO_SPACE, IO_ERROR, CORRUPT, UNAVAILABLE; and otherwise when it is
- * applied. NULL: nobody wants to know. `request` may be NULL for commands without one. */
+ * is refused: NOT_LEADER, TOO_LARGE, BUSY, NO_SPACE, IO_ERROR, CORRUPT, UNAVAILABLE; and otherwise
+ * when it is applied. NULL: nobody wants to know. `request` may be NULL for commands without one.
+ */
 void shard_propose(struct shard *shard, enum command_kind kind, const ProtobufCMessage *request,
                    struct slice octets, shard_done_fn *done, void *context);
 
-/* Runs a read and answers `call`, whose message `request` is; on a worker when the disk is needed.
- */
+/* Runs a read that sees all that was acknowledged before, and answers `call`, whose message
+ * `request` is; on a worker when the disk is needed. */
 void shard_read(struct shard *shard, enum read_kind kind, const ProtobufCMessage *request,
                 struct rpc_request *call);
 
@@ -87,6 +91,9 @@ NODISCARD enum status shard_account_modseq(struct shard *shard, uint64_t account
 struct shard_state {
     uint32_t id;
     enum status status; /* OK: serving; NO_SPACE: reads only; else stopped, and why */
+    enum raft_role role;
+    uint64_t term;
+    uint32_t leader; /* node; 0: not known */
     uint64_t applied_index;
     uint64_t digest;
     size_t waiting_size;
@@ -96,7 +103,8 @@ struct shard_state {
 };
 struct shard_state shard_state(const struct shard *shard);
 
-/* Gives the log back what the state has durably. Any thread. */
-void shard_compact(struct shard *shard);
+/* Gives the log back what the state has durably, but for what peers are being served with unless
+ * `even_if_needed`. From any other thread than the loop's, which has to run; blocks. */
+void shard_compact(struct shard *shard, bool even_if_needed);
 
 #endif

@@ -1,21 +1,21 @@
-/* From committed entries to the store, a batch at a time, and then the replies. */
+/* From committed entries to the store, a batch at a time, and then the replies. What this process
+ * proposed itself is in memory; the rest is read from the log, by a worker when it is on disk. */
 #include "core/log.h"
 #include "core/memory.h"
 #include "storage/crash_point.h"
 #include "storage/shard_parts.h"
 
-enum {
-    BATCH_SIZE_ENOUGH = 1024 * 1024,    /* octets of entries in one write to the store */
-    REPLAY_READ_SIZE = 4 * 1024 * 1024, /* octets of entries read at once */
+/* Entries that a worker reads. */
+struct load {
+    struct worker_job job;
+    struct shard *shard;
+    uint64_t low;
+    uint64_t high;
+    enum status status;
+    struct log_entries entries;
 };
 
-void shard_apply_soon(struct shard *shard)
-{
-    if (!shard->applying_is_posted) {
-        shard->applying_is_posted = true;
-        loop_post(shard->options.loop, &shard->applying);
-    }
-}
+/* ---- One batch ---- */
 
 /* Writes what was applied. On a failure the batch is forgotten and has to be applied again. */
 static enum status write_batch(struct shard *shard)
@@ -36,21 +36,65 @@ static enum status write_batch(struct shard *shard)
     return status;
 }
 
-/* ---- Entries of this process ---- */
-
-static bool is_due(const struct shard *shard)
+static void set_no_space(struct shard *shard)
 {
-    return shard->written.first != NULL && shard->written.first->index <= shard->apply_through;
+    if (shard->status == STATUS_OK) {
+        log_warning("shard.no_space", log_number("shard", shard->record.shard));
+        shard->status = STATUS_NO_SPACE;
+    }
+    loop_timer_start(&shard->care, SHARD_RETRY_MS);
+}
+
+static void clear_no_space(struct shard *shard)
+{
+    if (shard->status == STATUS_NO_SPACE) {
+        log_info("shard.space_again", log_number("shard", shard->record.shard));
+        shard->status = STATUS_OK;
+        loop_timer_start(&shard->care, SHARD_RETRY_MS);
+    }
+}
+
+/* The batch is in the store, or not. */
+static void ended(struct shard *shard, enum status status)
+{
+    if (status == STATUS_OK) {
+        clear_no_space(shard);
+        apply_settle(shard->apply);
+        shard->is_applying = false;
+        replica_applied(shard->replica, loop_now_ms(shard->options.loop),
+                        apply_meta(shard->apply)->applied_index);
+        if (!shard->is_full) {
+            shard_run(shard);
+        }
+        shard_remove_more(shard);
+    } else if (status == STATUS_NO_SPACE) {
+        set_no_space(shard);
+    } else {
+        shard_fail(shard, status, "apply");
+    }
+}
+
+/* ---- Entries that were proposed here ---- */
+
+static uint64_t next_index(const struct shard *shard)
+{
+    return apply_meta(shard->apply)->applied_index + 1;
+}
+
+static bool is_next_proposed(const struct shard *shard)
+{
+    return shard->proposed.first != NULL && shard->proposed.first->index == next_index(shard);
 }
 
 /* Applies up to a batch's worth; those that are in the batch move to `out_applied`. */
-static enum status apply_some(struct shard *shard, struct proposal_list *out_applied)
+static enum status apply_proposed(struct shard *shard, struct proposal_list *out_applied)
 {
     enum status status = STATUS_OK;
 
     proposal_list_init(out_applied);
-    while (is_due(shard) && apply_pending_size(shard->apply) < BATCH_SIZE_ENOUGH) {
-        struct proposal *proposal = shard->written.first;
+    while (is_next_proposed(shard) && next_index(shard) <= shard->apply_through &&
+           apply_pending_size(shard->apply) < SHARD_BATCH_SIZE) {
+        struct proposal *proposal = shard->proposed.first;
         struct apply_entry entry = {
             .index = proposal->index,
             .term = proposal->term,
@@ -62,7 +106,7 @@ static enum status apply_some(struct shard *shard, struct proposal_list *out_app
         if (status != STATUS_OK) {
             break;
         }
-        proposal_list_add(out_applied, proposal_list_take(&shard->written));
+        proposal_list_add(out_applied, proposal_list_take(&shard->proposed));
     }
     return status;
 }
@@ -73,11 +117,11 @@ static void put_back(struct shard *shard, struct proposal_list *applied)
     if (applied->first == NULL) {
         return;
     }
-    *applied->end = shard->written.first;
-    if (shard->written.first == NULL) {
-        shard->written.end = applied->end;
+    *applied->end = shard->proposed.first;
+    if (shard->proposed.first == NULL) {
+        shard->proposed.end = applied->end;
     }
-    shard->written.first = applied->first;
+    shard->proposed.first = applied->first;
 }
 
 static void answer(struct shard *shard, struct proposal_list *applied)
@@ -92,29 +136,10 @@ static void answer(struct shard *shard, struct proposal_list *applied)
     CRASH_POINT("shard.after_reply");
 }
 
-static void set_no_space(struct shard *shard)
-{
-    if (shard->status == STATUS_OK) {
-        log_warning("shard.no_space", log_number("shard", shard->options.id));
-        shard->status = STATUS_NO_SPACE;
-    }
-    loop_timer_start(&shard->care, SHARD_RETRY_MS);
-}
-
-static void clear_no_space(struct shard *shard)
-{
-    if (shard->status == STATUS_NO_SPACE) {
-        log_info("shard.space_again", log_number("shard", shard->options.id));
-        shard->status = STATUS_OK;
-        loop_timer_start(&shard->care, SHARD_RETRY_MS);
-    }
-}
-
-/* False: not now, or never. */
-static bool apply_batch(struct shard *shard)
+static void apply_own(struct shard *shard)
 {
     struct proposal_list applied;
-    enum status status = apply_some(shard, &applied);
+    enum status status = apply_proposed(shard, &applied);
 
     CRASH_POINT("shard.applied");
     if (status == STATUS_OK) {
@@ -125,34 +150,15 @@ static bool apply_batch(struct shard *shard)
     if (status == STATUS_OK) {
         clear_no_space(shard);
         answer(shard, &applied);
-        apply_settle(shard->apply);
-        return true;
-    }
-    put_back(shard, &applied);
-    if (status == STATUS_NO_SPACE) {
-        set_no_space(shard);
     } else {
-        shard_fail(shard, status, "apply");
+        put_back(shard, &applied);
     }
-    return false;
+    ended(shard, status);
 }
 
-void shard_on_applying(struct loop_message *message)
-{
-    struct shard *shard = CONTAINER_OF(message, struct shard, applying);
+/* ---- Entries of the log ---- */
 
-    shard->applying_is_posted = false;
-    while (is_due(shard)) {
-        if (!apply_batch(shard)) {
-            return;
-        }
-    }
-    shard_remove_more(shard);
-}
-
-/* ---- Entries of an earlier life ---- */
-
-static enum status replay_some(struct shard *shard, const struct log_entries *entries)
+static enum status apply_read(struct shard *shard, const struct log_entries *entries)
 {
     struct apply_outcome outcome;
 
@@ -167,37 +173,102 @@ static enum status replay_some(struct shard *shard, const struct log_entries *en
         enum status status = apply_entry(shard->apply, &entry, &outcome);
 
         if (status != STATUS_OK) {
+            apply_abandon(shard->apply);
             return status;
         }
     }
     CRASH_POINT("shard.replayed");
-    enum status status = write_batch(shard);
-
-    if (status == STATUS_OK) {
-        apply_settle(shard->apply);
-    }
-    return status;
+    return write_batch(shard);
 }
 
-enum status shard_replay(struct shard *shard, uint64_t last_index)
+static void apply_entries(struct shard *shard, struct log_entries *entries)
 {
-    enum status status = STATUS_OK;
-    uint64_t from = apply_meta(shard->apply)->applied_index;
+    size_t count = entries->count;
+    enum status status = apply_read(shard, entries);
 
-    while (status == STATUS_OK && apply_meta(shard->apply)->applied_index < last_index) {
-        struct log_entries entries;
+    if (status == STATUS_OK) {
+        shard->applied_count += count;
+    }
+    ended(shard, status);
+    log_entries_done(entries);
+}
 
-        status = log_read(shard->options.log, shard->options.id,
-                          apply_meta(shard->apply)->applied_index + 1, last_index + 1,
-                          REPLAY_READ_SIZE, false, &entries);
-        if (status == STATUS_OK) {
-            status = replay_some(shard, &entries);
-            log_entries_done(&entries);
-        }
+static void work_load(struct worker_job *job)
+{
+    struct load *load = CONTAINER_OF(job, struct load, job);
+
+    load->status = log_read(load->shard->options.log, load->shard->record.shard, load->low,
+                            load->high, SHARD_BATCH_SIZE, false, &load->entries);
+}
+
+static void done_load(struct worker_job *job)
+{
+    struct load *load = CONTAINER_OF(job, struct load, job);
+    struct shard *shard = load->shard;
+    bool is_wanted = shard->is_applying && !shard->is_sealed;
+
+    shard->is_loading = false;
+    if (load->status == STATUS_OK && is_wanted) {
+        apply_entries(shard, &load->entries);
+    } else if (load->status == STATUS_OK) {
+        log_entries_done(&load->entries);
+    } else if (is_wanted) {
+        shard_fail(shard, load->status == STATUS_NOT_FOUND ? STATUS_CORRUPT : load->status,
+                   "log.read");
     }
-    if (last_index > from) {
-        log_info("shard.replayed", log_number("shard", shard->options.id), log_number("from", from),
-                 log_number("to", last_index), log_status(status));
+    memory_free(load);
+    shard_turn_soon(shard);
+}
+
+/* The workers' queue may be full: then the timer tries again. */
+static void load(struct shard *shard, uint64_t low, uint64_t high)
+{
+    struct load *load = NEW(struct load);
+
+    *load = (struct load){
+        .job = {.work = work_load, .done = done_load}, .shard = shard, .low = low, .high = high};
+    shard->is_loading =
+        worker_submit(shard->options.workers, shard->options.loop, &load->job) == STATUS_OK;
+    if (!shard->is_loading) {
+        memory_free(load);
+        loop_timer_start(&shard->care, SHARD_RETRY_MS);
     }
-    return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+}
+
+static void apply_others(struct shard *shard)
+{
+    struct log_entries entries;
+    uint64_t low = next_index(shard);
+    uint64_t high = shard->apply_through + 1;
+
+    if (shard->proposed.first != NULL && shard->proposed.first->index < high) {
+        high = shard->proposed.first->index;
+    }
+    enum status status = log_read(shard->options.log, shard->record.shard, low, high,
+                                  SHARD_BATCH_SIZE, true, &entries);
+
+    if (status == STATUS_OK) {
+        apply_entries(shard, &entries);
+    } else if (status == STATUS_AGAIN) {
+        load(shard, low, high);
+    } else {
+        shard_fail(shard, status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status, "log.read");
+    }
+}
+
+/* ---- What is due ---- */
+
+void shard_apply_some(struct shard *shard)
+{
+    if (!shard->is_applying || shard->is_loading) {
+        return;
+    }
+    if (is_next_proposed(shard)) {
+        apply_own(shard);
+    } else {
+        apply_others(shard);
+    }
+    if (shard->is_applying && shard->status == STATUS_OK && !shard->is_loading) {
+        shard_turn_soon(shard);
+    }
 }

@@ -1,13 +1,30 @@
-/* A shard's inside, for the files that it consists of. */
+/* A shard's inside, for the files that it consists of:
+ *
+ *     shard.c          life, and what goes wrong
+ *     shard_turn.c     the turn: completions, reads, proposals, the replica, applying
+ *     shard_propose.c  proposals, from the request to the answer
+ *     shard_apply.c    committed entries to the store
+ *     shard_read.c     reads
+ *     shard_room.c     a log that is full
+ *     shard_care.c     removal, trimming, compaction, what can be seen
+ *
+ * All that happens to a shard in one turn of its loop is collected, and one message behind it
+ * carries it out: so there is one proposal, one write to the log and one append a peer for it. */
 #ifndef AVISO_STORAGE_SHARD_PARTS_H
 #define AVISO_STORAGE_SHARD_PARTS_H
 
+#include <pthread.h>
+
 #include "core/buffer.h"
-#include "storage/consensus.h"
+#include "storage/replica.h"
+#include "storage/replica_id.h"
 #include "storage/shard.h"
 #include "storage/watches.h"
 
-enum { SHARD_RETRY_MS = 250 /* between two tries to write to a full disk */ };
+enum {
+    SHARD_RETRY_MS = 250,       /* between two tries to write to a full disk */
+    SHARD_BATCH_SIZE = 1 << 20, /* octets of entries in one write to the store, about */
+};
 
 /* One command on its way; in one list at a time. */
 struct proposal {
@@ -25,34 +42,117 @@ struct proposal_list {
     struct proposal **end;
 };
 
+/* A read that waits until it is sure that this replica leads. */
+struct waiting_read {
+    struct waiting_read *next;
+    enum read_kind kind;
+    const ProtobufCMessage *request;
+    struct rpc_request *call;
+};
+
+struct read_list {
+    struct waiting_read *first;
+    struct waiting_read **end;
+};
+
+/* Reads that share one RAFT_READ. */
+struct read_batch {
+    struct read_batch *next; /* that wait as well */
+    uint64_t context;
+    struct read_list reads;
+};
+
+/* Completions of writes, handed over by the writer's thread. */
+struct shard_mailbox {
+    pthread_mutex_t lock;
+    struct log_append *first, **end;
+    bool is_posted;
+    struct loop_message message;
+};
+
 struct shard {
     struct shard_options options;
+    struct replica_record record;
     enum status status; /* as in shard_state */
-    bool is_stopping;
-    struct consensus *consensus;
     struct apply *apply;
     struct store_batch *batch;
     struct uid_cache *uid_cache;
     struct watches *watches;
 
-    struct proposal_list collected; /* not in the log yet */
-    struct proposal_list written;   /* in the log, by index */
-    struct loop_message drain;      /* hands what is collected to the log */
-    bool drain_is_posted;
-    struct loop_message applying; /* applies what is committed */
-    bool applying_is_posted;
-    size_t waiting_size;
-    size_t writes_in_flight;
-    bool is_lost; /* the log is full: nothing new until all writes in flight came back */
-    uint64_t apply_through;
-    uint64_t compacted_index;
+    struct replica *replica; /* NULL: closed until its log has room */
+    struct loop_message turn;
+    bool turn_is_posted;
+    struct loop_timer tick;
+    uint64_t tick_at_ms;
+    struct shard_mailbox mailbox;
 
-    uint64_t opened_ms; /* of the loop's clock */
+    /* What the replica was after the last round. */
+    bool leads;
+    bool is_alone; /* the only voter: nobody else can commit anything */
+    uint64_t term;
+    uint64_t leader; /* replica id, or 0 */
+    /* A read was confirmed in this term, so while it is alone all that is acknowledged is applied.
+     */
+    bool reads_at_once;
+
+    struct proposal_list collected; /* not proposed yet */
+    struct proposal_list proposed;  /* entries of our log, by index */
+    size_t waiting_size;
+
+    struct read_list reads;     /* not asked for yet */
+    struct read_batch *batches; /* asked for */
+    struct read_list ready;     /* to be answered now */
+    uint64_t read_context;
+
+    /* Applying, as the replica asked for it. */
+    bool is_applying;
+    bool is_loading; /* a worker reads entries for it */
+    uint64_t apply_through;
+
+    /* The log is full (shard_room.c). */
+    bool is_full;
+    bool is_probing;
+    struct raft_hard_state probe_hard_state;
+    struct log_append probe;
+
+    bool is_stopping;
+    bool is_sealed; /* the log and the replica are not touched any more */
+    uint64_t stop_at_ms;
+    struct loop_message *stopped;
+
+    uint64_t led_since_ms;  /* of the loop's clock */
     struct loop_timer care; /* removal, trimming, compaction, another try when the disk was full */
     bool step_in_flight;
     uint64_t applied_count;
     uint64_t batch_count;
 };
+
+/* ---- shard.c ---- */
+
+/* The shard stops for good; all that waits is answered with `status`. */
+void shard_fail(struct shard *shard, enum status status, const char *act);
+
+/* Opens the replica over what log and state have. */
+NODISCARD enum status shard_open_replica(struct shard *shard);
+
+/* Ends the stop if it may end. */
+void shard_stop_if_quiet(struct shard *shard);
+
+/* ---- shard_turn.c ---- */
+
+/* Sees to it that the turn comes. */
+void shard_turn_soon(struct shard *shard);
+void shard_on_turn(struct loop_message *message);
+void shard_on_tick(struct loop_timer *timer);
+void shard_on_completed(struct loop_message *message);
+
+/* Carries out what is due in the replica, and looks at what became of it. */
+void shard_run(struct shard *shard);
+
+/* The port of its replica. */
+struct replica_port shard_port(struct shard *shard);
+
+/* ---- shard_propose.c ---- */
 
 /* Lists keep their order. */
 void proposal_list_init(struct proposal_list *list);
@@ -64,17 +164,46 @@ void proposal_end(struct shard *shard, struct proposal *proposal, enum status st
                   struct slice reply);
 void proposal_list_end(struct shard *shard, struct proposal_list *list, enum status status);
 
-/* The shard stops for good; all that waits is answered with `status`. */
-void shard_fail(struct shard *shard, enum status status, const char *act);
+/* Proposes as much of what is collected as one write takes. False: there is nothing more, or it has
+ * to wait. */
+bool shard_propose_some(struct shard *shard);
 
-/* Sees to it that committed entries are applied in this turn of the loop. */
-void shard_apply_soon(struct shard *shard);
+/* ---- shard_apply.c ---- */
 
-/* Applies what the log has after the state. */
-NODISCARD enum status shard_replay(struct shard *shard, uint64_t last_index);
+/* Applies a part of what is due. */
+void shard_apply_some(struct shard *shard);
 
-/* The loop's messages and timer (shard_apply.c, shard_care.c). */
-void shard_on_applying(struct loop_message *message);
+/* ---- shard_read.c ---- */
+
+/* An empty one. */
+void read_list_init(struct read_list *list);
+
+/* Asks for all collected reads at once. */
+void shard_ask_to_read(struct shard *shard);
+
+/* What became of a RAFT_READ. */
+void shard_read_ended(struct shard *shard, uint64_t context, enum status status);
+
+/* Answers the reads that may be answered. */
+void shard_answer_ready(struct shard *shard);
+
+/* Answers all reads that wait with a failure. */
+void shard_end_reads(struct shard *shard, enum status status);
+
+/* ---- shard_room.c ---- */
+
+/* The replica has stopped because the log is full. */
+void shard_became_full(struct shard *shard);
+
+/* The turn of a shard whose log is full. */
+void shard_full_turn(struct shard *shard);
+
+/* The probe came back. */
+void shard_probed(struct shard *shard, enum status status);
+
+/* ---- shard_care.c ---- */
+
+/* Its timer. */
 void shard_on_care(struct loop_timer *timer);
 
 /* Proposes the next step of removal if there is something to remove. */

@@ -1,4 +1,5 @@
-/* Reads: on the loop from what is in memory, else on a worker from a snapshot. */
+/* Reads: once it is sure that nobody else leads, on the loop from what is in memory, else on a
+ * worker from a snapshot. */
 #include "core/log.h"
 #include "core/memory.h"
 #include "router/handover.h"
@@ -106,7 +107,7 @@ static void read_on_worker(struct shard *shard, enum read_kind kind,
     arena_init(&job->arena);
     job->read = (struct read){
         .view = {shard->options.store, job->snapshot, STORE_ALL},
-        .shard = shard->options.id,
+        .shard = shard->record.shard,
         .arena = &job->arena,
     };
     if (tried->uids_mailbox != 0) {
@@ -145,21 +146,17 @@ static void keep_scanned(struct shard *shard, struct read *read)
     }
 }
 
-void shard_read(struct shard *shard, enum read_kind kind, const ProtobufCMessage *request,
-                struct rpc_request *call)
+static void read_now(struct shard *shard, enum read_kind kind, const ProtobufCMessage *request,
+                     struct rpc_request *call)
 {
     struct arena arena;
     struct buffer reply;
     const ProtobufCMessage *message;
 
-    if (shard->status != STATUS_OK && shard->status != STATUS_NO_SPACE) {
-        rpc_fail(call, shard->status);
-        return;
-    }
     arena_init(&arena);
     struct read read = {
         .view = {shard->options.store, NULL, STORE_CACHED},
-        .shard = shard->options.id,
+        .shard = shard->record.shard,
         .arena = &arena,
         .cache = shard->uid_cache,
     };
@@ -181,22 +178,184 @@ void shard_read(struct shard *shard, enum read_kind kind, const ProtobufCMessage
     arena_done(&arena);
 }
 
-/* A read of one row: worth a look at the disk even on the loop, since a watch begins rarely. */
+/* ---- Waiting for what is sure ---- */
+
+void read_list_init(struct read_list *list)
+{
+    list->first = NULL;
+    list->end = &list->first;
+}
+
+static struct waiting_read *take_read(struct read_list *list)
+{
+    struct waiting_read *read = list->first;
+
+    if (read != NULL) {
+        list->first = read->next;
+        if (list->first == NULL) {
+            list->end = &list->first;
+        }
+    }
+    return read;
+}
+
+/* Moves all of `from` behind `to`. */
+static void move_reads(struct read_list *from, struct read_list *to)
+{
+    if (from->first != NULL) {
+        *to->end = from->first;
+        to->end = from->end;
+        read_list_init(from);
+    }
+}
+
+static void fail_read(struct shard *shard, struct rpc_request *call, enum status status)
+{
+    if (status == STATUS_NOT_LEADER) {
+        rpc_fail_not_leader(call, replica_id_node(shard->leader));
+    } else {
+        rpc_fail(call, status);
+    }
+}
+
+static void fail_reads(struct shard *shard, struct read_list *list, enum status status)
+{
+    struct waiting_read *read;
+
+    while ((read = take_read(list)) != NULL) {
+        fail_read(shard, read->call, status);
+        memory_free(read);
+    }
+}
+
+static bool is_serving(const struct shard *shard)
+{
+    return shard->status == STATUS_OK || shard->status == STATUS_NO_SPACE;
+}
+
+void shard_read(struct shard *shard, enum read_kind kind, const ProtobufCMessage *request,
+                struct rpc_request *call)
+{
+    if (!is_serving(shard)) {
+        rpc_fail(call, shard->status);
+        return;
+    }
+    if (shard->reads_at_once) {
+        read_now(shard, kind, request, call);
+        return;
+    }
+    if (!shard->leads && !shard->is_alone) {
+        fail_read(shard, call, STATUS_NOT_LEADER);
+        return;
+    }
+    struct waiting_read *read = NEW(struct waiting_read);
+
+    *read = (struct waiting_read){.kind = kind, .request = request, .call = call};
+    *shard->reads.end = read;
+    shard->reads.end = &read->next;
+    shard_turn_soon(shard);
+}
+
+void shard_ask_to_read(struct shard *shard)
+{
+    struct raft_event event = {.kind = RAFT_READ, .now_ms = loop_now_ms(shard->options.loop)};
+
+    if (shard->reads.first == NULL || shard->is_full || (shard->is_alone && !shard->leads)) {
+        return;
+    }
+    event.read_context = ++shard->read_context;
+    enum status status = replica_step(shard->replica, &event);
+
+    if (status != STATUS_OK) {
+        fail_reads(shard, &shard->reads, status);
+        return;
+    }
+    struct read_batch *batch = NEW(struct read_batch);
+
+    batch->context = event.read_context;
+    read_list_init(&batch->reads);
+    move_reads(&shard->reads, &batch->reads);
+    batch->next = shard->batches;
+    shard->batches = batch;
+}
+
+static struct read_batch *take_batch(struct shard *shard, uint64_t context)
+{
+    struct read_batch **place = &shard->batches;
+
+    while (*place != NULL && (*place)->context != context) {
+        place = &(*place)->next;
+    }
+    struct read_batch *batch = *place;
+
+    if (batch != NULL) {
+        *place = batch->next;
+    }
+    return batch;
+}
+
+void shard_read_ended(struct shard *shard, uint64_t context, enum status status)
+{
+    struct read_batch *batch = take_batch(shard, context);
+
+    if (batch == NULL) {
+        return;
+    }
+    if (status == STATUS_OK) {
+        shard->reads_at_once = shard->leads && shard->is_alone;
+        move_reads(&batch->reads, &shard->ready);
+    } else {
+        fail_reads(shard, &batch->reads, status);
+    }
+    memory_free(batch);
+}
+
+void shard_answer_ready(struct shard *shard)
+{
+    struct waiting_read *read;
+
+    if (!is_serving(shard)) {
+        fail_reads(shard, &shard->ready, shard->status);
+    }
+    while ((read = take_read(&shard->ready)) != NULL) {
+        read_now(shard, read->kind, read->request, read->call);
+        memory_free(read);
+    }
+}
+
+void shard_end_reads(struct shard *shard, enum status status)
+{
+    fail_reads(shard, &shard->reads, status);
+    fail_reads(shard, &shard->ready, status);
+    while (shard->batches != NULL) {
+        struct read_batch *batch = shard->batches;
+
+        shard->batches = batch->next;
+        fail_reads(shard, &batch->reads, status);
+        memory_free(batch);
+    }
+}
+
+/* A read of one row: worth a look at the disk even on the loop, since a watch begins rarely. A
+ * leader that is none any more ends the stream soon. */
 enum status shard_account_modseq(struct shard *shard, uint64_t account, uint64_t *out_modseq)
 {
     struct arena arena;
     struct account_row row;
 
-    if (shard->status != STATUS_OK && shard->status != STATUS_NO_SPACE) {
+    if (!is_serving(shard)) {
         return shard->status;
     }
     if (shard->is_stopping) {
         return STATUS_UNAVAILABLE;
     }
+    if (!shard->leads && !shard->reads_at_once) {
+        return STATUS_NOT_LEADER;
+    }
     arena_init(&arena);
     struct read read = {
         .view = {shard->options.store, NULL, STORE_ALL},
-        .shard = shard->options.id,
+        .shard = shard->record.shard,
         .arena = &arena,
     };
     if (account == WATCH_HANDOVERS) {

@@ -352,6 +352,22 @@ static void a_node_remembers_over_an_orderly_stop(void **state)
     end();
 }
 
+/* Folders of before there was a book of replicas have none. */
+static void a_folder_without_a_book_is_a_sole_voters(void **state)
+{
+    struct record record;
+    char path[200];
+
+    begin(&record);
+    assert_int_equal(run_child(&record, live, NULL, 0), 0);
+    snprintf(path, sizeof(path), "%s/replicas", folder);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(run_child(&record, check, NULL, 0), 0);
+    assert_int_equal(run_child(&record, live, NULL, 0), 0);
+    assert_int_equal(run_child(&record, check, NULL, 0), 0);
+    end();
+}
+
 static const struct {
     const char *name;
     uint64_t nth; /* time that it is reached in a life */
@@ -636,6 +652,7 @@ int main(int argument_count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_remembers_over_an_orderly_stop),
+        cmocka_unit_test(a_folder_without_a_book_is_a_sole_voters),
         cmocka_unit_test(nothing_acknowledged_is_lost_wherever_the_process_ends),
         cmocka_unit_test(large_mailboxes_are_read_whole_and_changes_are_heard),
         cmocka_unit_test(two_processes_cannot_have_one_folder),

@@ -6,6 +6,7 @@
 #include "proto/account.pb-c.h"
 #include "proto/delivery.pb-c.h"
 #include "proto/mailbox.pb-c.h"
+#include "storage/replica_id.h"
 #include "storage/shard.h"
 #include "tests/fakes/fake_disk.h"
 #include "tests/fakes/memory_store.h"
@@ -21,7 +22,10 @@ struct stage {
     struct log_writer *writer;
     struct loop *loop;
     struct shard *shard;
-    struct shard_log recovered;
+    struct worker_pool *workers;
+    bool is_logged;
+    struct loop_message stopped;
+    sem_t has_stopped;
     size_t waiting_size_max;
     uint64_t account;
     uint64_t ids;
@@ -32,8 +36,7 @@ static void on_recovered(void *context, struct log *log, const struct log_recove
     struct stage *stage = context;
 
     assert_int_equal(recovered->status, STATUS_OK);
-    stage->recovered =
-        (struct shard_log){recovered->hard_state, recovered->compacted, recovered->last};
+    stage->is_logged = true;
 }
 
 static void start(struct stage *stage)
@@ -48,14 +51,17 @@ static void start(struct stage *stage)
         .context = stage,
     };
 
-    stage->recovered = (struct shard_log){0};
+    stage->is_logged = false;
     assert_int_equal(log_open(&options, &stage->log), STATUS_OK);
     stage->writer = log_writer_new(stage->log, shard_log_completed, NULL);
     stage->loop = loop_new("shard");
+    stage->workers = worker_pool_new("reads", 1, 100);
     struct shard_options shard = {
-        .id = SHARD,
-        .node = 1,
+        .replica = {.shard = SHARD,
+                    .id = replica_id_make(1, 1),
+                    .state = stage->is_logged ? REPLICA_BEGUN : REPLICA_FRESH},
         .loop = stage->loop,
+        .workers = stage->workers,
         .store = stage->store,
         .log = stage->log,
         .writer = stage->writer,
@@ -63,7 +69,10 @@ static void start(struct stage *stage)
         .write_size_max = 64 * 1024,
     };
 
-    assert_int_equal(shard_open(&shard, &stage->recovered, &stage->shard), STATUS_OK);
+    shard.replica.base.configuration.count = 1;
+    shard.replica.base.configuration.replicas[0] =
+        (struct raft_replica){.id = shard.replica.id, .parts = RAFT_VOTER};
+    assert_int_equal(shard_open(&shard, &stage->shard), STATUS_OK);
     loop_start(stage->loop);
 }
 
@@ -99,15 +108,25 @@ static void on_loop(struct stage *stage, void (*run)(struct stage *stage))
     sem_destroy(&visit.done);
 }
 
+static void on_stopped(struct loop_message *message)
+{
+    sem_post(&CONTAINER_OF(message, struct stage, stopped)->has_stopped);
+}
+
 static void stop_shard(struct stage *stage)
 {
-    shard_stop(stage->shard);
+    stage->stopped.run = on_stopped;
+    shard_stop(stage->shard, &stage->stopped);
 }
 
 static void stop(struct stage *stage)
 {
+    sem_init(&stage->has_stopped, 0, 0);
     on_loop(stage, stop_shard);
+    sem_wait(&stage->has_stopped);
+    sem_destroy(&stage->has_stopped);
     log_writer_free(stage->writer);
+    worker_pool_free(stage->workers);
     loop_stop(stage->loop);
     loop_join(stage->loop);
     shard_close(stage->shard);
@@ -136,18 +155,19 @@ struct burst {
     } outcomes[BURST_MAX];
     uint64_t account; /* that was made */
     bool makes_account;
+    bool only_waits;
     sem_t done;
 };
 
-static void on_done(void *context, enum status status, struct slice reply)
+static void on_done(void *context, const struct shard_answer *answer)
 {
     struct outcome *outcome = context;
     struct burst *burst = outcome->burst;
 
-    burst->statuses[outcome->index] = status;
-    if (burst->makes_account && status == STATUS_OK) {
-        Aviso__CreateAccountReply *made =
-            aviso__create_account_reply__unpack(NULL, reply.size, (const uint8_t *)reply.data);
+    burst->statuses[outcome->index] = answer->status;
+    if (burst->makes_account && answer->status == STATUS_OK) {
+        Aviso__CreateAccountReply *made = aviso__create_account_reply__unpack(
+            NULL, answer->reply.size, (const uint8_t *)answer->reply.data);
 
         burst->account = made->account;
         aviso__create_account_reply__free_unpacked(made, NULL);
@@ -203,7 +223,10 @@ static void run_burst(struct loop_message *message)
 
     for (size_t index = 0; index < burst->count; index++) {
         burst->outcomes[index] = (struct outcome){burst, index};
-        if (burst->makes_account) {
+        if (burst->only_waits) {
+            shard_propose(burst->stage->shard, COMMAND_REMOVE_STEP, NULL, (struct slice){0},
+                          on_done, &burst->outcomes[index]);
+        } else if (burst->makes_account) {
             propose_account(burst, &burst->outcomes[index]);
         } else {
             propose_message(burst, &burst->outcomes[index]);
@@ -248,6 +271,18 @@ static enum status deliver(struct stage *stage)
     return burst.statuses[0];
 }
 
+/* Until all is applied that was acknowledged before. */
+static void settle(struct stage *stage)
+{
+    struct burst burst = {
+        .message = {.run = run_burst}, .stage = stage, .count = 1, .left = 1, .only_waits = true};
+
+    sem_init(&burst.done, 0, 0);
+    loop_post(stage->loop, &burst.message);
+    end_burst(&burst);
+    assert_int_equal(burst.statuses[0], STATUS_OK);
+}
+
 /* How many messages the account has, in the store. */
 static uint64_t messages(struct stage *stage)
 {
@@ -269,6 +304,7 @@ static void kill_and_start(struct stage *stage, size_t writes_kept)
     fake_disk_kill(stage->disk);
     memory_store_crash(stage->store, writes_kept);
     start(stage);
+    settle(stage);
 }
 
 /* ---- Tests ---- */
@@ -405,13 +441,13 @@ static void the_log_is_given_back_up_to_what_is_durable(void **state)
     for (int count = 0; count < 10; count++) {
         assert_int_equal(deliver(&stage), STATUS_OK);
     }
-    shard_compact(stage.shard);
+    shard_compact(stage.shard, false);
     assert_int_equal(log_bounds(stage.log, SHARD, &bounds), STATUS_OK);
     assert_int_equal(bounds.compacted.index, 0); /* nothing was flushed */
     assert_int_equal(store_flush(stage.store), STATUS_OK);
-    shard_compact(stage.shard);
+    shard_compact(stage.shard, false);
     assert_int_equal(log_bounds(stage.log, SHARD, &bounds), STATUS_OK);
-    assert_int_equal(bounds.compacted.index, 11);
+    assert_int_equal(bounds.compacted.index, 12); /* with the entry that opened the term */
     kill_and_start(&stage, 0);
     assert_int_equal(messages(&stage), 10);
     close_stage(&stage);
