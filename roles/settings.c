@@ -21,9 +21,9 @@ const struct config_setting settings_table[] = {
         .meaning = "The form of those lines."),
 
     ROW("threads.frontend", COUNT, frontend_loops, "0", "0", "256",
-        .meaning = "Event loops for clients; 0 is one a processor."),
+        .meaning = "Event loops for clients; 0: as many as half the processors."),
     ROW("threads.storage", COUNT, storage_loops, "0", "0", "256",
-        .meaning = "Event loops for shards; 0 is one a processor."),
+        .meaning = "Event loops for shards; 0: the same."),
 
     ROW("tls.certificate", TEXT, tls_certificate, "",
         .meaning = "A PEM file with the certificate and its chain; empty: no TLS. SIGHUP reads it "

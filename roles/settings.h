@@ -8,7 +8,7 @@
 struct settings {
     struct slice host_name;
     struct slice data_folder;
-    uint64_t frontend_loops; /* 0: one a processor */
+    uint64_t frontend_loops; /* 0: as many as fit the role */
     uint64_t storage_loops;
 
     uint64_t log_level;  /* of enum log_level */

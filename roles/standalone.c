@@ -221,19 +221,33 @@ static enum status run(const struct settings *settings, struct buffer *token)
     return status;
 }
 
-int standalone_run(const struct settings *settings)
+/* Clients and shards share the processors here, and a delivery keeps both busy alike: loops over
+ * their number would only wake each other more often, each for less. */
+static struct settings with_shared_processors(const struct settings *settings)
 {
+    struct settings shared = *settings;
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t half = count > 1 ? ((uint64_t)count + 1) / 2 : 1;
+
+    shared.frontend_loops = settings->frontend_loops > 0 ? settings->frontend_loops : half;
+    shared.storage_loops = settings->storage_loops > 0 ? settings->storage_loops : half;
+    return shared;
+}
+
+int standalone_run(const struct settings *given)
+{
+    struct settings settings = with_shared_processors(given);
     sigset_t signals = signals_waited_for();
     struct buffer token;
 
     /* Blocked before the first thread is there: all threads leave them to sigwait(). */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     buffer_init(&token, TOKEN_SIZE_MAX);
-    enum status status = run(settings, &token);
+    enum status status = run(&settings, &token);
 
     buffer_wipe(&token);
     if (status == STATUS_OK) {
-        log_info("standalone.stopped", log_text("data", settings->data_folder));
+        log_info("standalone.stopped", log_text("data", settings.data_folder));
     }
     return status == STATUS_OK && !has_failed ? 0 : 1;
 }
