@@ -61,6 +61,7 @@ void connection_close(struct connection *connection)
     connection_enter(connection, CLOSING);
     loop_timer_stop(&connection->timer);
     loop_timer_stop(&connection->resume);
+    loop_deferral_cancel(&connection->late_flush);
     free_session(connection);
     transport_close(&connection->transport);
 }
@@ -89,6 +90,7 @@ static void on_closed(struct transport *transport)
     }
     loop_timer_stop(&connection->timer);
     loop_timer_stop(&connection->resume);
+    loop_deferral_cancel(&connection->late_flush);
     tls_stream_free(connection->tls);
     line_reader_done(&connection->reader);
     buffer_done(&connection->output);
@@ -283,6 +285,7 @@ static struct connection *connection_new(struct connection_host *host)
     buffer_init(&connection->output, output_size_max > 0 ? output_size_max : SESSION_OUTPUT_MAX);
     loop_timer_init(&connection->timer, host->loop, on_timer);
     loop_timer_init(&connection->resume, host->loop, on_resume);
+    connection->late_flush.run = connection_flush_late;
     connection->port = (struct session_port){
         .output = &connection->output,
         .peer = &connection->peer.is,

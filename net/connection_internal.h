@@ -37,6 +37,7 @@ struct connection {
 
     struct loop_timer timer;  /* for what `due_of` says */
     struct loop_timer resume; /* goes on next turn */
+    struct loop_deferral late_flush;
     uint64_t idle_timeout_ms;
     uint64_t phase_ms;      /* when the phase began */
     uint64_t heard_ms;      /* when the peer last said something whole */
@@ -66,6 +67,10 @@ void connection_open_session(struct connection *connection);
 
 /* Sends what is in the output, as far as the socket takes it. */
 void connection_flush(struct connection *connection);
+
+/* The same for replies ahead of one that is still waited for: when that comes at once, all go
+ * together (RFC 2920 §3.2). */
+void connection_flush_late(struct loop_deferral *late_flush);
 
 /* Moves the session on as far as input and output allow. It may free the session, and closes a
  * broken connection. */

@@ -28,6 +28,21 @@ void connection_flush(struct connection *connection)
     }
 }
 
+void connection_flush_late(struct loop_deferral *late_flush)
+{
+    struct connection *connection = CONTAINER_OF(late_flush, struct connection, late_flush);
+
+    if (connection->phase != SERVING) {
+        return;
+    }
+    connection_flush(connection);
+    if (connection->transport.is_broken) {
+        connection_close(connection);
+        return;
+    }
+    connection_set_timer(connection);
+}
+
 /* ---- Serving: each of these moves the session on, or says that it waits ---- */
 
 /* Fetches more input. False: there is none now. */
@@ -192,7 +207,11 @@ void connection_pump(struct connection *connection)
     connection->is_pumping = false;
     if (connection->phase == SERVING) {
         line_reader_keep(&connection->reader);
-        connection_flush(connection);
+        if (connection->next == SESSION_WAITS && connection->output.size > 0) {
+            loop_defer(connection->host->loop, &connection->late_flush);
+        } else {
+            connection_flush(connection);
+        }
     }
     if (connection->transport.is_broken) {
         connection_close(connection);

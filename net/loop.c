@@ -21,10 +21,11 @@ enum {
 
 struct loop {
     uv_loop_t uv;
-    int wake_file;     /* an eventfd: another thread posted or stops the loop */
-    uv_poll_t wake_up; /* watches it; uv_async_t would spin for as long as the waker takes */
-    uv_idle_t again;   /* the loop posted to itself: turn without waiting */
-    uv_timer_t alarm;  /* set for the first timer of the heap */
+    int wake_file;      /* an eventfd: another thread posted or stops the loop */
+    uv_poll_t wake_up;  /* watches it; uv_async_t would spin for as long as the waker takes */
+    uv_idle_t again;    /* the loop posted to itself: turn without waiting */
+    uv_timer_t alarm;   /* set for the first timer of the heap */
+    uv_prepare_t pause; /* about to wait: runs what was put off */
     const char *name;
     pthread_t thread;
     bool closing;
@@ -34,6 +35,8 @@ struct loop {
     atomic_bool stop_asked;
     /* Threads within loop_post() or loop_stop(): their last touch is to leave here. */
     atomic_uint visitors;
+
+    struct loop_deferral *deferrals;
 
     struct timer_heap timers;
     uint64_t alarm_ms; /* when `alarm` is set for; UINT64_MAX: not at all */
@@ -49,6 +52,7 @@ static _Thread_local struct loop *current;
 static void on_wake_up(uv_poll_t *wake_up, int error, int events);
 static void on_again(uv_idle_t *again);
 static void on_alarm(uv_timer_t *alarm);
+static void on_pause(uv_prepare_t *pause);
 
 struct loop *loop_new(const char *name)
 {
@@ -65,6 +69,7 @@ struct loop *loop_new(const char *name)
     CHECK(uv_poll_start(&loop->wake_up, UV_READABLE, on_wake_up) == 0);
     CHECK(uv_idle_init(&loop->uv, &loop->again) == 0);
     CHECK(uv_timer_init(&loop->uv, &loop->alarm) == 0);
+    CHECK(uv_prepare_init(&loop->uv, &loop->pause) == 0);
     loop->read_chunk = memory_resized(NULL, LOOP_CHUNK_SIZE);
     loop->clear_chunk = memory_resized(NULL, LOOP_CHUNK_SIZE);
     return loop;
@@ -159,6 +164,47 @@ static void on_again(uv_idle_t *again)
 
     uv_idle_stop(again);
     run_inbox(loop);
+}
+
+/* ---- What is put off ---- */
+
+void loop_defer(struct loop *loop, struct loop_deferral *deferral)
+{
+    if (deferral->link != NULL || loop->closing) {
+        return;
+    }
+    if (loop->deferrals == NULL) {
+        uv_prepare_start(&loop->pause, on_pause);
+    } else {
+        loop->deferrals->link = &deferral->next;
+    }
+    deferral->next = loop->deferrals;
+    deferral->link = &loop->deferrals;
+    loop->deferrals = deferral;
+}
+
+void loop_deferral_cancel(struct loop_deferral *deferral)
+{
+    if (deferral->link == NULL) {
+        return;
+    }
+    *deferral->link = deferral->next;
+    if (deferral->next != NULL) {
+        deferral->next->link = deferral->link;
+    }
+    deferral->link = NULL;
+}
+
+static void on_pause(uv_prepare_t *pause)
+{
+    struct loop *loop = CONTAINER_OF(pause, struct loop, pause);
+    struct loop_deferral *deferral = NULL;
+
+    while ((deferral = loop->deferrals) != NULL) {
+        loop_deferral_cancel(deferral);
+        deferral->run(deferral);
+    }
+    uv_prepare_stop(pause);
 }
 
 /* ---- Running ---- */
@@ -340,6 +386,7 @@ static void close_uv(struct loop *loop)
     uv_close((uv_handle_t *)&loop->wake_up, NULL);
     uv_close((uv_handle_t *)&loop->again, NULL);
     uv_close((uv_handle_t *)&loop->alarm, NULL);
+    uv_close((uv_handle_t *)&loop->pause, NULL);
     for (int turn = 0; uv_loop_close(&loop->uv) != 0; turn++) {
         CHECK(turn < CLOSING_TURNS_MAX);
         uv_run(&loop->uv, UV_RUN_NOWAIT);

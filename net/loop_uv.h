@@ -23,4 +23,16 @@ char *loop_clear_chunk(struct loop *loop);
 void loop_lend(struct loop *loop, struct buffer *buffer);
 void loop_take_back(struct loop *loop, struct buffer *buffer);
 
+/* Work put off until the loop has run the messages that it has by now, and is about to wait: what
+ * they bring may be done with it at once. Embedded in its owner; on the loop only. */
+struct loop_deferral {
+    void (*run)(struct loop_deferral *deferral);
+    struct loop_deferral *next;
+    struct loop_deferral **link; /* what points to this one; NULL: not put off */
+};
+
+/* Once, however often it is put off before. Cancelling is harmless when it is not. */
+void loop_defer(struct loop *loop, struct loop_deferral *deferral);
+void loop_deferral_cancel(struct loop_deferral *deferral);
+
 #endif

@@ -5,7 +5,7 @@
 #include "core/check.h"
 #include "core/memory.h"
 #include "core/random.h"
-#include "net/loop.h"
+#include "net/loop_uv.h"
 #include "net/timer_heap.h"
 #include "tests/unit/unit.h"
 
@@ -235,6 +235,71 @@ static void the_heap_gives_ten_thousand_timers_back_in_order(void **state)
     memory_free(timers);
 }
 
+/* ---- What is put off ---- */
+
+struct later {
+    struct loop *loop;
+    struct loop_message first;
+    struct loop_message second;
+    struct loop_deferral kept;
+    struct loop_deferral cancelled;
+    char seen[8];
+    size_t seen_count;
+};
+
+static void see(struct later *later, char what)
+{
+    CHECK(later->seen_count < sizeof(later->seen) - 1);
+    later->seen[later->seen_count++] = what;
+}
+
+static void run_kept(struct loop_deferral *deferral)
+{
+    struct later *later = CONTAINER_OF(deferral, struct later, kept);
+
+    see(later, 'd');
+    loop_stop(later->loop);
+}
+
+static void run_cancelled(struct loop_deferral *deferral)
+{
+    see(CONTAINER_OF(deferral, struct later, cancelled), 'x');
+}
+
+static void run_second(struct loop_message *message)
+{
+    see(CONTAINER_OF(message, struct later, second), '2');
+}
+
+static void run_first(struct loop_message *message)
+{
+    struct later *later = CONTAINER_OF(message, struct later, first);
+
+    see(later, '1');
+    loop_defer(later->loop, &later->kept);
+    loop_defer(later->loop, &later->cancelled);
+    loop_defer(later->loop, &later->kept);
+    loop_deferral_cancel(&later->cancelled);
+    loop_deferral_cancel(&later->cancelled);
+    loop_post(later->loop, &later->second);
+}
+
+static void what_is_put_off_runs_once_and_after_the_messages_there_are(void **state)
+{
+    struct later later = {
+        .loop = loop_new("later"),
+        .first = {.run = run_first},
+        .second = {.run = run_second},
+        .kept = {.run = run_kept},
+        .cancelled = {.run = run_cancelled},
+    };
+
+    loop_post(later.loop, &later.first);
+    loop_run(later.loop);
+    assert_string_equal(later.seen, "12d");
+    loop_free(later.loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +310,7 @@ int main(void)
         cmocka_unit_test(what_was_posted_before_the_stop_is_run_before_it),
         cmocka_unit_test(timers_expire_in_the_order_of_their_dues),
         cmocka_unit_test(a_timer_that_starts_itself_anew_lets_others_live),
+        cmocka_unit_test(what_is_put_off_runs_once_and_after_the_messages_there_are),
         cmocka_unit_test(the_heap_gives_ten_thousand_timers_back_in_order),
     };
 
