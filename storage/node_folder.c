@@ -174,7 +174,8 @@ enum status node_folder_open(const char *path, unsigned format_version,
     struct node_folder *folder = out_folder;
     char inner[FILE_PATH_SIZE_MAX];
 
-    *folder = (struct node_folder){.path = path};
+    *folder = (struct node_folder){0};
+    snprintf(folder->path, sizeof(folder->path), "%s", path);
     if (strlen(path) + NAME_ROOM > FILE_PATH_SIZE_MAX) {
         return refuse(folder, "the path is too long", STATUS_TOO_LARGE);
     }

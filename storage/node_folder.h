@@ -10,7 +10,7 @@
 #include "storage/file.h"
 
 struct node_folder {
-    const char *path; /* borrowed */
+    char path[FILE_PATH_SIZE_MAX];
     uint64_t id;
     int lock; /* its file; 0: not locked */
 };
