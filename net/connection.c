@@ -205,6 +205,13 @@ static void flush_port(void *data)
     connection_set_timer(connection);
 }
 
+static bool has_more(const void *data)
+{
+    const struct connection *connection = data;
+
+    return line_reader_unread(&connection->reader).size > 0;
+}
+
 static void set_idle_timeout(void *data, uint64_t timeout_ms)
 {
     struct connection *connection = data;
@@ -294,6 +301,7 @@ static struct connection *connection_new(struct connection_host *host)
         .wake = wake,
         .flush = flush_port,
         .set_idle_timeout = set_idle_timeout,
+        .has_more = has_more,
     };
     connection->idle_timeout_ms = host->protocol->idle_timeout_ms;
     return connection;

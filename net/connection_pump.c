@@ -1,4 +1,5 @@
 #include "core/check.h"
+#include "core/log.h"
 #include "net/connection_internal.h"
 
 enum {
@@ -101,7 +102,8 @@ static bool serve_octets(struct connection *connection)
     return true;
 }
 
-/* What came in the clear ahead of the handshake is nobody's word (RFC 3207 §4.2). */
+/* What came in the clear ahead of the handshake is nobody's word (RFC 3207 §4.2), and who sends it
+ * is no client that ought to be served. */
 static bool start_tls(struct connection *connection)
 {
     connection_flush(connection);
@@ -112,7 +114,14 @@ static bool start_tls(struct connection *connection)
         connection->next = SESSION_ENDS;
         return true;
     }
-    line_reader_take(&connection->reader, line_reader_unread(&connection->reader).size);
+    if (line_reader_unread(&connection->reader).size > 0) {
+        log_warning("connection.clear_text_before_tls",
+                    log_text("protocol", slice_of(protocol_of(connection)->name)),
+                    log_text("peer", connection->peer.is.address));
+        line_reader_take(&connection->reader, line_reader_unread(&connection->reader).size);
+        connection->next = SESSION_ENDS;
+        return true;
+    }
     connection_enter(connection, SHAKING_HANDS);
     transport_secure(&connection->transport, tls_stream_accept(connection->host->tls));
     return false;

@@ -18,7 +18,8 @@ enum session_next {
     SESSION_READS_OCTETS, /* whatever comes, for on_octets: literals, message data */
     SESSION_WAITS,  /* nothing, until a request in flight ends and the session wakes its port */
     SESSION_WRITES, /* room in the output, for on_drained: it has more to say than the port holds */
-    SESSION_STARTS_TLS, /* replies sent, clear text already received dropped, then the handshake */
+    SESSION_STARTS_TLS, /* replies sent, then the handshake; the end, when clear text came ahead of
+                           it, which is dropped */
     SESSION_ENDS,       /* its replies flushed, then the end */
 };
 
@@ -56,6 +57,8 @@ struct session_port {
     void (*flush)(void *connection);
     /* How long the peer may stay silent from now on, in the phase that begins. */
     void (*set_idle_timeout)(void *connection, uint64_t timeout_ms);
+    /* Whether the peer sent more than this line before it could hear the reply to it. */
+    bool (*has_more)(const void *connection);
 };
 
 /* How to run the sessions of one protocol. Functions that a protocol does not need are NULL. */

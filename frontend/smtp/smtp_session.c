@@ -24,23 +24,24 @@ static const struct command {
     const char *verb;
     unsigned services;
     bool needs_hello;
+    bool ends_group; /* nothing may be sent behind it before its reply (RFC 2920 §3.1) */
     smtp_command_fn *run;
 } commands[] = {
-    {"HELO", MX | SUBMISSION, false, run_helo},
-    {"EHLO", MX | SUBMISSION, false, run_ehlo},
-    {"LHLO", LMTP, false, run_lhlo},
-    {"MAIL", ALL, true, smtp_run_mail},
-    {"RCPT", ALL, true, smtp_run_rcpt},
-    {"DATA", ALL, true, smtp_run_data},
-    {"BDAT", ALL, false, smtp_run_bdat},
-    {"RSET", ALL, false, run_rset},
-    {"NOOP", ALL, false, run_noop},
-    {"QUIT", ALL, false, run_quit},
-    {"VRFY", ALL, false, run_vrfy},
-    {"EXPN", ALL, false, run_expn},
-    {"HELP", ALL, false, run_help},
-    {"STARTTLS", ALL, true, run_starttls},
-    {"AUTH", SUBMISSION, true, smtp_run_auth},
+    {"HELO", MX | SUBMISSION, false, true, run_helo},
+    {"EHLO", MX | SUBMISSION, false, true, run_ehlo},
+    {"LHLO", LMTP, false, true, run_lhlo},
+    {"MAIL", ALL, true, false, smtp_run_mail},
+    {"RCPT", ALL, true, false, smtp_run_rcpt},
+    {"DATA", ALL, true, true, smtp_run_data},
+    {"BDAT", ALL, false, false, smtp_run_bdat},
+    {"RSET", ALL, false, false, run_rset},
+    {"NOOP", ALL, false, false, run_noop},
+    {"QUIT", ALL, false, false, run_quit},
+    {"VRFY", ALL, false, false, run_vrfy},
+    {"EXPN", ALL, false, false, run_expn},
+    {"HELP", ALL, false, false, run_help},
+    {"STARTTLS", ALL, true, false, run_starttls},
+    {"AUTH", SUBMISSION, true, true, smtp_run_auth},
 };
 
 /* ---- Replies ---- */
@@ -241,22 +242,42 @@ static void *open_session(const struct session_port *port, void *context,
     return session;
 }
 
+static const struct command *find_command(const struct smtp_session *session, struct slice verb)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (slice_is(verb, commands[i].verb) &&
+            (commands[i].services & 1U << session->options->service) != 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+/* Who talks on without an answer may have somebody else's words in his: a browser made to post a
+ * form, a message that was cut in two. Nothing that follows is a command or a message. */
+static enum session_next refuse_early_talk(struct smtp_session *session)
+{
+    smtp_say(session, "554 5.5.0 wait for the reply before you go on");
+    return SESSION_ENDS;
+}
+
 static enum session_next run_line(struct smtp_session *session, struct slice line)
 {
     struct slice verb;
     struct slice argument;
 
     smtp_command_cut(line, &verb, &argument);
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        if (!slice_is(verb, commands[i].verb) ||
-            (commands[i].services & 1U << session->options->service) == 0) {
-            continue;
-        }
-        return commands[i].needs_hello && session->client_name.size == 0
-                   ? smtp_reply(session, "503 5.5.1 say hello first")
-                   : commands[i].run(session, argument);
+    const struct command *command = find_command(session, verb);
+
+    if (command == NULL) {
+        return smtp_reply(session, "500 5.5.1 unknown command");
     }
-    return smtp_reply(session, "500 5.5.1 unknown command");
+    if (command->ends_group && session->port.has_more(session->port.connection)) {
+        return refuse_early_talk(session);
+    }
+    return command->needs_hello && session->client_name.size == 0
+               ? smtp_reply(session, "503 5.5.1 say hello first")
+               : command->run(session, argument);
 }
 
 static enum session_next on_line(void *data, struct slice line)

@@ -137,7 +137,7 @@ class Player:
         if match[1] == "C":
             said = self.names.expand(text) + (b"\r\n" if match[3] == ":" else b"")
             connection.stream.sendall(said)
-            if re.match(rb"(\S+ )?(STARTTLS|STLS)\r\n", said, re.I):
+            if re.fullmatch(rb"(\S+ )?(STARTTLS|STLS)\r\n", said, re.I):
                 self.starts_tls[number] = True
         elif text == "...":
             self.after_others = True

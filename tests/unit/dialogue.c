@@ -64,6 +64,13 @@ static void flush(void *context)
     take_output(context);
 }
 
+static bool has_more(const void *context)
+{
+    const struct line_connection *connection = context;
+
+    return connection->input.size > 0;
+}
+
 static void set_idle_timeout(void *context, uint64_t timeout_ms)
 {
     CHECK(timeout_ms > 0);
@@ -78,6 +85,7 @@ static void open_connection(struct player *player, struct line_connection *conne
         .wake = wake,
         .flush = flush,
         .set_idle_timeout = set_idle_timeout,
+        .has_more = has_more,
     };
 
     CHECK(connection->session == NULL);
@@ -162,7 +170,10 @@ static bool feed_octets(struct line_connection *connection, const struct protoco
 
 static void start_tls(struct line_connection *connection, const struct protocol *protocol)
 {
-    buffer_clear(&connection->input);
+    if (connection->input.size > 0) {
+        connection->next = SESSION_ENDS;
+        return;
+    }
     connection->peer.is_tls = true;
     connection->peer.tls_version = SLICE("TLSv1.3");
     connection->peer.tls_cipher = SLICE("TLS_AES_256_GCM_SHA384");
