@@ -4,17 +4,21 @@
  *     GET    /readyz                       every shard answers
  *     GET    /metrics                      for Prometheus
  *
- *     GET    /admin/v1/domains             [{"domain"}]
- *     POST   /admin/v1/domains             {"domain", "catch_all"?}
- *     DELETE /admin/v1/domains/DOMAIN      refused while addresses are left
- *     GET    /admin/v1/accounts?domain=    [{"address", "shard", "id"}]
- *     POST   /admin/v1/accounts            {"address", "password" or "credential", "quota_octets"?,
- * "quota_messages"?} GET    /admin/v1/accounts/ADDRESS PATCH  /admin/v1/accounts/ADDRESS
- * {"password", "credential", "quota_octets", "quota_messages", "suspended"} DELETE
- * /admin/v1/accounts/ADDRESS GET    /admin/v1/accounts/ADDRESS/mailboxes GET
- * /admin/v1/names?domain=       [{"address", "kind", "targets"}]: aliases and groups PUT
- * /admin/v1/names/ADDRESS       {"kind": "alias" or "group", "targets"} DELETE
- * /admin/v1/names/ADDRESS GET    /admin/v1/status
+ *     GET    /admin/v1/domains              [{"domain"}]
+ *     POST   /admin/v1/domains              {"domain", "catch_all"?}
+ *     DELETE /admin/v1/domains/DOMAIN       refused while addresses are left
+ *     GET    /admin/v1/accounts?domain=     [{"address", "shard", "id"}]
+ *     POST   /admin/v1/accounts             {"address", "password" or "credential",
+ *                                            "quota_octets"?, "quota_messages"?}
+ *     GET    /admin/v1/accounts/ADDRESS
+ *     PATCH  /admin/v1/accounts/ADDRESS     {"password", "credential", "quota_octets",
+ *                                            "quota_messages", "suspended"}: those to change
+ *     DELETE /admin/v1/accounts/ADDRESS
+ *     GET    /admin/v1/accounts/ADDRESS/mailboxes
+ *     GET    /admin/v1/names?domain=        [{"address", "kind", "targets"}]: aliases and groups
+ *     PUT    /admin/v1/names/ADDRESS        {"kind": "alias" or "group", "targets"}
+ *     DELETE /admin/v1/names/ADDRESS
+ *     GET    /admin/v1/status
  *
  * All below /admin want "Authorization: Bearer TOKEN". Failures are {"error": CODE, "message": a
  * sentence that says what to do}. */

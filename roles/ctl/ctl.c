@@ -57,13 +57,13 @@ static const struct command {
 
 /* ---- Usage ---- */
 
-static int usage(void)
+static void print_help(FILE *output)
 {
-    fputs("usage: avisoctl [OPTION...] NOUN VERB [ARGUMENT...]\n\n", stderr);
+    fputs("usage: avisoctl [OPTION...] NOUN VERB [ARGUMENT...]\n\n", output);
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         const struct command *command = &commands[i];
 
-        fprintf(stderr, "  %s%s%s%s%s\n      %s\n", command->noun,
+        fprintf(output, "  %s%s%s%s%s\n      %s\n", command->noun,
                 command->verb[0] != '\0' ? " " : "", command->verb,
                 command->arguments[0] != '\0' ? " " : "", command->arguments, command->meaning);
     }
@@ -72,7 +72,12 @@ static int usage(void)
           "  -o table|json      how to print\n\n"
           "exit codes: 0 done, 1 refused, 2 usage, 3 no such thing, 4 exists or changed,\n"
           "            5 not reachable, 6 wrong token\n",
-          stderr);
+          output);
+}
+
+static int usage(void)
+{
+    print_help(stderr);
     return CTL_USAGE;
 }
 
@@ -426,6 +431,10 @@ int ctl_main(int count, char **words)
 {
     static struct ctl ctl;
 
+    if (count == 2 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)) {
+        print_help(stdout);
+        return CTL_DONE;
+    }
     ctl.url = from_environment("AVISO_URL", "http://127.0.0.1:8080");
     ctl.token_file = from_environment("AVISO_TOKEN_FILE", "/var/lib/aviso/admin_token");
     if (!read_words(count, words, &ctl) || ctl.word_count == 0) {
