@@ -277,7 +277,7 @@ static bool is_up_to_date(const struct raft *raft, struct raft_position candidat
  * favour of a voter. */
 static void call_upon(struct raft *raft)
 {
-    if (!raft->called_upon && !is_voter_here(raft)) {
+    if (!raft->called_upon && !is_voter_here(raft) && !MUTANT(24)) {
         raft->called_upon = true;
         raft_reset_election(raft);
     }

@@ -26,6 +26,7 @@
  *   21 heartbeat     a lease is counted from when an answer came, not from when it was asked for
  *   22 recovery      a replica that restarts has forgotten the lease that it granted
  *   23 raft          a replica that is told to campaign forgets the lease that it granted
+ *   24 election      who is called upon and no voter by its own log does not stand (liveness)
  *
  *   storage, and the node around it: tests/sim is that node until storage/shard hosts replicas
  *   11 replica_write,  a failed disk is not noticed: the replica goes on leading and answering

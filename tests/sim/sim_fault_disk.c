@@ -30,18 +30,24 @@ static void run_replace(struct sim *sim, void *context, uint64_t argument)
     node_start(node);
 }
 
-void fault_disk_lost(struct sim *sim)
+bool nemesis_lose_disk(struct sim *sim, struct node *node)
 {
-    struct node *node = nemesis_any(sim);
-
     if (node->retired || !operator_can_lose(sim, node)) {
-        return;
+        return false;
     }
     sim_tell(sim, "node %" PRIu64 " loses its disk, for ever", node->id);
     node->retired = true;
     node_crash(node, FAKE_DISK_LOSES, 0);
     node->start_at_us = 0;
     sim_at(sim, sim->now_us + nemesis_between(sim, SECOND, 20 * SECOND), run_replace, node, 0);
+    return true;
+}
+
+void fault_disk_lost(struct sim *sim)
+{
+    bool lost = nemesis_lose_disk(sim, nemesis_any(sim));
+
+    (void)lost; /* or the cluster could not bear it now */
 }
 
 static void run_room(struct sim *sim, void *context, uint64_t argument)

@@ -25,6 +25,9 @@ void nemesis_isolate(struct sim *sim, struct node *node, uint64_t for_us);
 
 /* ---- Disks (sim_fault_disk.c) ---- */
 
+/* The disk is gone for ever, and with it the node; a new one comes in its slot. False: some group
+ * could not bear that now. */
+bool nemesis_lose_disk(struct sim *sim, struct node *node);
 /* One node at a time has rot, or others could not make up for it. */
 bool nemesis_is_rotten_anywhere(struct sim *sim);
 

@@ -94,7 +94,8 @@ struct shard *plot_leader_after(struct sim *sim, const struct plot *plot, uint64
 
 /* ---- The plots (sim_plot_*.c) ---- */
 
-extern const struct plot_kind plot_old_entries, plot_late_completion, plot_wished_alone;
+extern const struct plot_kind plot_old_entries, plot_late_completion, plot_wished_alone,
+    plot_called_upon;
 extern const struct plot_kind plot_votes_while_writing, plot_two_heirs;
 extern const struct plot_kind plot_late_answers, plot_forgotten_lease, plot_own_lease;
 

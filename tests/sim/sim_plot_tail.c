@@ -272,3 +272,49 @@ static const struct plot_step wish_steps[] = {
 
 const struct plot_kind plot_wished_alone = {"wished-alone", begin_wish, wish_steps,
                                             COUNT_OF(wish_steps), false};
+
+/* ---- Called upon: again a leader is alone with its wish; the next one's first entry reaches
+ * nobody but the learner, and then that leader is lost for ever. The newest log is now with one
+ * that is no voter by it, and without its vote the wish has no majority (raft_receive_vote()). ----
+ */
+
+static void campaign_other(struct sim *sim, struct plot *plot)
+{
+    plot_campaign(plot->others[1]);
+}
+
+static bool other_leads(struct sim *sim, struct plot *plot)
+{
+    return has_heir(sim, plot) && plot->next == plot->others[1];
+}
+
+static void tell_learner_alone(struct sim *sim, struct plot *plot)
+{
+    unsigned heard_by = plot_bit(plot->next) | plot_bit(plot->learner);
+
+    plot->term = state_of(plot->next).hard_state.term;
+    plot_silence(sim, plot, plot_bit(plot->next), ~heard_by);
+}
+
+static bool learner_has_it(struct sim *sim, struct plot *plot)
+{
+    return plot_runs(plot->learner) && state_of(plot->learner).last.term == plot->term &&
+           state_of(plot->learner).persisted_index == state_of(plot->learner).last.index;
+}
+
+static void lose_next(struct sim *sim, struct plot *plot)
+{
+    bool lost = nemesis_lose_disk(sim, plot->next->node);
+
+    (void)lost;
+    join(sim, plot);
+}
+
+static const struct plot_step called_upon_steps[] = {
+    {other_leads, tell_learner_alone, campaign_other, 8 * SECOND},
+    {learner_has_it, lose_next, NULL, 3 * SECOND},
+    {NULL, NULL, NULL, 20 * SECOND},
+};
+
+const struct plot_kind plot_called_upon = {"called-upon", begin_wish, called_upon_steps,
+                                           COUNT_OF(called_upon_steps), false};
