@@ -284,6 +284,25 @@ void operator_wander(struct sim *sim, unsigned group)
     (void)status;
 }
 
+/* How soon the node of a replica hears that it is to leave, or acts on it: those that are damaged
+ * and those of a generation that is over wait for their turn, and these cannot be reached for as
+ * long as they are cut off. Some clusters leave those that were removed running. */
+static unsigned dismissal_ppm(const struct shard *shard, const struct shard *leader)
+{
+    const struct sim *sim = shard->node->sim;
+
+    if (shard->lost) {
+        return 1000000;
+    }
+    if (shard->generation != sim->groups[shard->group].generation) {
+        return sim->links[leader->node->slot][shard->node->slot].cut ? 0 : 150000;
+    }
+    if (!sim->plan.leaves_removed) {
+        return 300000;
+    }
+    return sim->healed ? 0 : 20000;
+}
+
 /* Replicas that no configuration has any more, and those of a generation that is over. */
 static void dismiss_others(struct sim *sim, struct group *group, struct shard *leader)
 {
@@ -300,11 +319,7 @@ static void dismiss_others(struct sim *sim, struct group *group, struct shard *l
             shard->phase == SHARD_FORCING) {
             continue;
         }
-        if (shard->lost || shard->generation != group->generation ||
-            (!sim->plan.leaves_removed && sim_happens(sim, STREAM_OPERATOR, 300000))) {
-            shard_dismiss(shard);
-        } else if (sim->plan.leaves_removed && !sim->healed &&
-                   sim_happens(sim, STREAM_OPERATOR, 20000)) {
+        if (sim_happens(sim, STREAM_OPERATOR, dismissal_ppm(shard, leader))) {
             shard_dismiss(shard);
         }
     }

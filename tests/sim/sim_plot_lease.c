@@ -69,26 +69,30 @@ static const struct plot_step late_answers_steps[] = {
 const struct plot_kind plot_late_answers = {"late-answers", begin_late_answers, late_answers_steps,
                                             COUNT_OF(late_answers_steps), true};
 
-/* ---- Forgotten lease: half of the others fall and are there again at once, without a memory of
- * the leader that they heard just now ---- */
+static void isolate_leader(struct sim *sim, struct plot *plot)
+{
+    plot_partition(sim, plot, plot_bit(plot->leader));
+}
+
+/* ---- Forgotten lease: the leader is cut off from all others, who fall and are there again at
+ * once, without a memory of the leader that they heard just now ---- */
 
 static bool begin_forgotten_lease(struct sim *sim, struct plot *plot)
 {
     set_clocks(sim, plot);
-    client_hurry(plot->leader, true);
     return true;
 }
 
-static void fall(struct sim *sim, struct plot *plot)
+static void isolate_and_fall(struct sim *sim, struct plot *plot)
 {
-    plot_partition(sim, plot, plot_bit(plot->leader));
-    for (size_t i = 0; i < plot->other_count / 2; i++) {
+    isolate_leader(sim, plot);
+    for (size_t i = 0; i < plot->other_count; i++) {
         node_crash(plot->others[i]->node, FAKE_DISK_KEEPS, 20 * MS);
     }
 }
 
 static const struct plot_step forgotten_lease_steps[] = {
-    {NULL, fall, NULL, 1 * SECOND},
+    {NULL, isolate_and_fall, NULL, SECOND},
     {has_heir, write_and_read, compete, 6 * SECOND},
     {NULL, right_clocks, write_and_read, 3 * SECOND},
 };
@@ -97,8 +101,8 @@ const struct plot_kind plot_forgotten_lease = {"forgotten-lease", begin_forgotte
                                                forgotten_lease_steps,
                                                COUNT_OF(forgotten_lease_steps), true};
 
-/* ---- Own lease: half of the others have not heard of the leader for long, and one of the other
- * half, who heard it just now, is told to lead ---- */
+/* ---- Own lease: half of the others have not heard of the leader for long when it is cut off from
+ * all, and one of those who heard it just now is told to lead ---- */
 
 static bool begin_own_lease(struct sim *sim, struct plot *plot)
 {
@@ -110,11 +114,6 @@ static bool begin_own_lease(struct sim *sim, struct plot *plot)
     }
     plot_silence(sim, plot, plot_bit(plot->leader), deaf);
     return true;
-}
-
-static void isolate_leader(struct sim *sim, struct plot *plot)
-{
-    plot_partition(sim, plot, plot_bit(plot->leader));
 }
 
 static const struct plot_step own_lease_steps[] = {
