@@ -9,7 +9,7 @@
 struct settings {
     const char *program;
     bool one, swarm, traces, story, points, brief, keeps_going;
-    uint64_t first, last, minutes, duration_s, stride;
+    uint64_t first, last, minutes, duration_s, stride, drift_ppm;
     unsigned jobs;
     const char *systematic;
 };
