@@ -76,6 +76,7 @@ struct rpc_request;
 
 /* What the client gave. */
 uint32_t rpc_request_shard(const struct rpc_request *request);
+struct loop *rpc_request_loop(const struct rpc_request *request); /* that serves it */
 struct slice rpc_request_octets(const struct rpc_request *request);
 struct rpc_octets *rpc_request_octets_ref(struct rpc_request *request); /* to keep them longer */
 

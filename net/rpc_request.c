@@ -7,6 +7,11 @@
 
 /* ---- What a service asks ---- */
 
+struct loop *rpc_request_loop(const struct rpc_request *request)
+{
+    return request->loop;
+}
+
 uint32_t rpc_request_shard(const struct rpc_request *request)
 {
     return request->shard;

@@ -16,6 +16,7 @@ enum {
     SEGMENTS_MAX = 8,
     SEGMENT_SIZE_LEAST = 4 * 1024 * 1024, /* octets: half of it holds the largest submission */
     CARE_INTERVAL_MS = 2000,
+    PEER_SILENCE_MAX_MS = 3000,
 };
 
 /* ---- Opening ---- */
@@ -71,6 +72,7 @@ static void make_threads(struct node *node)
 
     for (size_t index = 0; index < options->loop_count; index++) {
         node->loops[index] = loop_new("shards");
+        node_make_peers(node, index);
     }
     node->workers = worker_pool_new("reads", options->worker_count, options->read_queue_max);
     node->care_workers = worker_pool_new("flush", 1, 1);
@@ -85,6 +87,7 @@ static void make_services(struct node *node)
     node->service_list[3] = delivery_service_new(node);
     node->service_list[4] = watch_service_new(node);
     node->service_list[5] = handover_service_new(node);
+    node->service_list[6] = raft_service_new(node);
     node->services = (struct rpc_services){
         .services = node->service_list,
         .service_count = NODE_SERVICE_COUNT,
@@ -111,6 +114,9 @@ static struct node_options with_defaults(const struct node_options *given)
 
     if (options.node == 0) {
         options.node = NODE_ALONE;
+    }
+    if (options.peer_silence_max_ms == 0) {
+        options.peer_silence_max_ms = PEER_SILENCE_MAX_MS;
     }
     set_default(&options.loop_count, core_count, NODE_LOOPS_MAX);
     set_default(&options.worker_count, core_count, WORKERS_MAX);
@@ -229,6 +235,17 @@ uint64_t node_id(const struct node *node)
     return node->folder.id;
 }
 
+uint32_t node_number(const struct node *node)
+{
+    return node->options.node;
+}
+
+struct loop *const *node_loops(const struct node *node, size_t *out_count)
+{
+    *out_count = node->options.loop_count;
+    return node->loops;
+}
+
 /* Nothing new goes to the log once the shards have stopped; then the writer ends, then the workers,
  * whose last messages come before the end of the loops. */
 void node_stop(struct node *node)
@@ -238,6 +255,7 @@ void node_stop(struct node *node)
     }
     node->is_running = false;
     node_halt(node);
+    node_stop_peers(node);
     worker_pool_free(node->care_workers);
     log_writer_free(node->writer);
     worker_pool_free(node->workers);
@@ -269,13 +287,13 @@ void node_close(struct node *node)
         return;
     }
     node_stop(node);
+    /* Messages between loops may still be on their way, so all of them end together. */
+    loops_free(node->loops, node->loops[0] != NULL ? node->options.loop_count : 0);
     for (size_t index = 0; index < node->holding_count; index++) {
         shard_close(node->holdings[index].shard);
     }
     for (size_t index = 0; index < node->options.loop_count; index++) {
-        if (node->loops[index] != NULL) {
-            loop_free(node->loops[index]);
-        }
+        peers_free(node->sides[index].peers);
     }
     for (size_t index = 0; index < NODE_SERVICE_COUNT; index++) {
         service_free(node->service_list[index]);

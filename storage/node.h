@@ -21,12 +21,33 @@ enum {
     NODE_ALONE = 1, /* the number of a node without a cluster */
 };
 
+/* A replica that a node is to hold. */
+struct node_replica {
+    uint32_t shard;
+    uint64_t id; /* storage/replica_id.h; its node is this one */
+    uint64_t generation;
+    /* That its group begins with, the same for all of its replicas; or, for one that is added to a
+     * group later, of no replicas: it learns from the leader. */
+    struct raft_configuration configuration;
+};
+
 /* Zero in a number means its default, in brackets. */
 struct node_options {
     const char *folder;     /* made when it is not there */
     uint32_t node;          /* its number in the cluster [NODE_ALONE] */
-    const uint32_t *shards; /* that the node is to hold; those it has already stay */
+    const uint32_t *shards; /* that the node is to hold alone; those it has already stay */
     size_t shard_count;
+    const struct node_replica *replicas; /* that it is to hold; those it has already stay */
+    size_t replica_count;
+
+    /* Towards other nodes; who is of another cluster is refused. */
+    uint64_t cluster;
+    struct tls_context *tls;      /* with our certificate, and the authorities of theirs */
+    bool is_plain_allowed;        /* without `tls` to an address that is not loopback */
+    uint32_t election_timeout_ms; /* the least; the most is twice that [2000] */
+    uint32_t heartbeat_ms;        /* [a tenth of it] */
+    uint64_t peer_silence_max_ms; /* without a word from a node, it counts as lost [3000] */
+
     size_t loop_count;         /* threads that shards live on [one a core, 64 at most] */
     size_t worker_count;       /* threads that read from disk [one a core, 16 at most] */
     size_t read_queue_max;     /* reads that may wait for one, then BUSY [10,000] */
@@ -57,6 +78,19 @@ const struct rpc_services *node_services(const struct node *node);
 
 /* Its own id, made with the folder. */
 uint64_t node_id(const struct node *node);
+
+/* Its number in the cluster. */
+uint32_t node_number(const struct node *node);
+
+/* The loops that its shards live on, for a server of its services: then most requests are served
+ * where they are read. Until node_close(). */
+struct loop *const *node_loops(const struct node *node, size_t *out_count);
+
+/* Where the node of this number listens (with rpc_server, for node_services()): a numeric address.
+ * Replaces what was said before; NULL: nowhere any more. Any thread, until node_stop(). INVALID:
+ * not an address, or this node's own number; DENIED: plain is not allowed to there. */
+NODISCARD enum status node_set_peer(struct node *node, uint32_t number, const char *address,
+                                    uint16_t port);
 
 /* Answers what is in hand, refuses the rest, and ends the threads. From the thread that opened it.
  * Afterwards channels to it may be freed, and then it is closed. */

@@ -143,6 +143,7 @@ static void note_begun(struct node *node)
         struct replica_record *record = &node->book.records[index];
         struct holding *holding = add_holding(node, record->shard);
 
+        holding->is_booked = true;
         if (record->state == REPLICA_FRESH && holding->is_logged) {
             record->state = REPLICA_BEGUN;
         } else if (record->state == REPLICA_FRESH) {
@@ -154,20 +155,38 @@ static void note_begun(struct node *node)
     }
 }
 
+static void want(struct node *node, const struct replica_record *record)
+{
+    if (replica_book_find(&node->book, record->shard) == NULL) {
+        struct holding *holding = add_holding(node, record->shard);
+
+        holding->status = check_new(node, record->shard);
+        if (holding->status == STATUS_OK) {
+            holding->is_booked = true;
+            replica_book_put(&node->book, record);
+        }
+    }
+}
+
 static void note_wanted(struct node *node)
 {
-    for (size_t index = 0; index < node->options.shard_count; index++) {
-        uint32_t shard = node->options.shards[index];
+    const struct node_options *options = &node->options;
 
-        if (replica_book_find(&node->book, shard) == NULL) {
-            struct replica_record record = sole_voter(node, shard);
-            struct holding *holding = add_holding(node, shard);
+    for (size_t index = 0; index < options->shard_count; index++) {
+        struct replica_record record = sole_voter(node, options->shards[index]);
 
-            holding->status = check_new(node, shard);
-            if (holding->status == STATUS_OK) {
-                replica_book_put(&node->book, &record);
-            }
-        }
+        want(node, &record);
+    }
+    for (size_t index = 0; index < options->replica_count; index++) {
+        const struct node_replica *replica = &options->replicas[index];
+        struct replica_record record = {
+            .shard = replica->shard,
+            .id = replica->id,
+            .generation = replica->generation,
+            .base.configuration = replica->configuration,
+        };
+
+        want(node, &record);
     }
 }
 
@@ -193,7 +212,12 @@ void node_open_shards(struct node *node)
     for (size_t index = 0; index < node->holding_count; index++) {
         struct holding *holding = &node->holdings[index];
 
-        holding->loop = node->loops[index % node->options.loop_count];
+        size_t side = holding->id % node->options.loop_count;
+
+        holding->loop = node->loops[side];
+        if (!holding->is_booked && holding->status == STATUS_OK) {
+            holding->status = STATUS_NOT_FOUND; /* given up before, but for its log */
+        }
         if (holding->status != STATUS_OK) {
             log_error("node.shard_refused", log_number("shard", holding->id),
                       log_status(holding->status));
@@ -206,6 +230,9 @@ void node_open_shards(struct node *node)
             .log = node->log,
             .writer = node->writer,
             .workers = node->workers,
+            .peers = node->sides[side].peers,
+            .election_timeout_ms = node->options.election_timeout_ms,
+            .heartbeat_ms = node->options.heartbeat_ms,
             .waiting_size_max = node->options.waiting_size_max,
             .write_size_max = node->options.log_segment_size / 4,
             .uid_cache_size_max = node->options.uid_cache_size_max,
@@ -220,6 +247,18 @@ void node_open_shards(struct node *node)
 }
 
 /* ---- The end ---- */
+
+void node_each_shard_here(struct node *node, void (*each)(void *context, struct shard *shard),
+                          void *context)
+{
+    for (size_t index = 0; index < node->holding_count; index++) {
+        struct holding *holding = &node->holdings[index];
+
+        if (holding->shard != NULL && loop_is_current(holding->loop)) {
+            each(context, holding->shard);
+        }
+    }
+}
 
 /* Runs on a loop what has to be over before its owner goes on. */
 struct halt {
@@ -250,7 +289,7 @@ static void run_halt(struct loop_message *message)
     }
 }
 
-static void wait_for(sem_t *halted, size_t count)
+void node_wait(sem_t *halted, size_t count)
 {
     for (size_t index = 0; index < count; index++) {
         while (sem_wait(halted) != 0) {
@@ -277,7 +316,7 @@ void node_halt(struct node *node)
     }
     halts[count] = (struct halt){{.run = run_halt}, node, NULL, &halted};
     loop_post(node->loops[0], &halts[count++].message);
-    wait_for(&halted, count);
+    node_wait(&halted, count);
     sem_destroy(&halted);
     memory_free(halts);
 }

@@ -11,6 +11,7 @@ ProtobufCService *mailbox_service_new(struct node *node);
 ProtobufCService *delivery_service_new(struct node *node);
 ProtobufCService *handover_service_new(struct node *node);
 ProtobufCService *watch_service_new(struct node *node);
+ProtobufCService *raft_service_new(struct node *node);
 void service_free(ProtobufCService *service);
 
 /* Proposes, and answers `call` with what comes of it. */

@@ -14,6 +14,7 @@ enum {
 
 #define WAITING_SIZE_MAX   ((size_t)16 * 1024 * 1024)
 #define WRITE_SIZE_MAX     ((size_t)8 * 1024 * 1024)
+#define MESSAGE_SIZE_MAX   ((size_t)1024 * 1024)
 #define UID_CACHE_SIZE_MAX ((size_t)8 * 1024 * 1024)
 
 void shard_fail(struct shard *shard, enum status status, const char *act)
@@ -101,6 +102,11 @@ static enum status find_configuration(const struct shard *shard,
     return status == STATUS_INVALID ? STATUS_CORRUPT : status;
 }
 
+static size_t smaller(size_t one, size_t other)
+{
+    return one < other ? one : other;
+}
+
 static struct replica_options replica_options(struct shard *shard)
 {
     const struct meta_row *meta = apply_meta(shard->apply);
@@ -113,6 +119,9 @@ static struct replica_options replica_options(struct shard *shard)
                 .id = shard->record.id,
                 .generation = shard->record.generation,
                 .now_ms = loop_now_ms(shard->options.loop),
+                .election_timeout_min_ms = shard->options.election_timeout_ms,
+                .heartbeat_ms = shard->options.heartbeat_ms,
+                .message_bytes_max = smaller(shard->options.write_size_max, MESSAGE_SIZE_MAX),
                 .uncommitted_bytes_max = 2 * shard->options.waiting_size_max,
             },
         .applied = {meta->applied_term, meta->applied_index},
@@ -195,7 +204,7 @@ void shard_stop_if_quiet(struct shard *shard)
 {
     bool is_late = loop_now_ms(shard->options.loop) >= shard->stop_at_ms;
     bool waits = (shard->proposed.first != NULL && shard->status == STATUS_OK) ||
-                 is_writing(shard) || shard->is_loading;
+                 is_writing(shard) || shard->is_loading || shard->late_count > 0;
 
     if (!shard->is_stopping || shard->stopped == NULL || (waits && !is_late)) {
         return;

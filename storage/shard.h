@@ -26,6 +26,7 @@
 #include "storage/read.h"
 #include "storage/replica_book.h"
 
+struct peers;
 struct shard;
 struct watches;
 
@@ -41,10 +42,13 @@ struct shard_options {
     struct log *log;
     struct log_writer *writer;
     struct worker_pool *workers;
-    size_t waiting_size_max;   /* octets of proposals not answered yet; over it BUSY [16 MiB] */
-    size_t write_size_max;     /* octets of one submission to the log, which takes half a segment
-                                  at most; one entry always goes [8 MiB] */
-    size_t uid_cache_size_max; /* octets of UID sets [8 MiB] */
+    struct peers *peers;          /* of its loop; NULL: there are no other nodes */
+    uint32_t election_timeout_ms; /* the least; the most is twice that [2000] */
+    uint32_t heartbeat_ms;        /* [a tenth of it] */
+    size_t waiting_size_max;      /* octets of proposals not answered yet; over it BUSY [16 MiB] */
+    size_t write_size_max;        /* octets of one submission to the log, which takes half a segment
+                                     at most; one entry always goes [8 MiB] */
+    size_t uid_cache_size_max;    /* octets of UID sets [8 MiB] */
 };
 
 /* Reads the state, and what the log has after it begins to be applied. Before the loop runs, or on
@@ -81,6 +85,13 @@ void shard_propose(struct shard *shard, enum command_kind kind, const ProtobufCM
  * `request` is; on a worker when the disk is needed. */
 void shard_read(struct shard *shard, enum read_kind kind, const ProtobufCMessage *request,
                 struct rpc_request *call);
+
+/* A message of another replica, with the payload of each of its entries; borrows for the call. */
+void shard_receive(struct shard *shard, const struct raft_message *message,
+                   const struct slice *payloads);
+
+/* Something for a node was dropped; `is_lost`: because the connection to it broke. */
+void shard_peer_failed(struct shard *shard, uint32_t node, bool is_lost);
 
 /* What the service of watches needs. */
 struct watches *shard_watches(struct shard *shard);

@@ -5,6 +5,7 @@
  *     shard_propose.c  proposals, from the request to the answer
  *     shard_apply.c    committed entries to the store
  *     shard_read.c     reads
+ *     shard_peer.c     between replicas
  *     shard_room.c     a log that is full
  *     shard_care.c     removal, trimming, compaction, what can be seen
  *
@@ -115,6 +116,9 @@ struct shard {
     struct raft_hard_state probe_hard_state;
     struct log_append probe;
 
+    size_t received_size; /* octets of entries since the last round */
+    size_t late_count;    /* appends whose entries a worker reads */
+
     bool is_stopping;
     bool is_sealed; /* the log and the replica are not touched any more */
     uint64_t stop_at_ms;
@@ -145,6 +149,9 @@ void shard_turn_soon(struct shard *shard);
 void shard_on_turn(struct loop_message *message);
 void shard_on_tick(struct loop_timer *timer);
 void shard_on_completed(struct loop_message *message);
+
+/* Neither failed nor at its end. */
+bool shard_is_running(const struct shard *shard);
 
 /* Carries out what is due in the replica, and looks at what became of it. */
 void shard_run(struct shard *shard);
@@ -200,6 +207,11 @@ void shard_full_turn(struct shard *shard);
 
 /* The probe came back. */
 void shard_probed(struct shard *shard, enum status status);
+
+/* ---- shard_peer.c ---- */
+
+/* Sends a message, or loses it. */
+void shard_send(struct shard *shard, const struct raft_message *message);
 
 /* ---- shard_care.c ---- */
 

@@ -16,6 +16,7 @@ static void on_submitted(void *context)
 
 static void on_send(void *context, const struct raft_message *message)
 {
+    shard_send(context, message);
 }
 
 static void on_apply(void *context, uint64_t low, uint64_t through)
@@ -102,6 +103,7 @@ static void set_tick(struct shard *shard)
 
 void shard_run(struct shard *shard)
 {
+    shard->received_size = 0;
     replica_run(shard->replica);
 
     enum status status = replica_status(shard->replica);
@@ -126,7 +128,7 @@ void shard_turn_soon(struct shard *shard)
     }
 }
 
-static bool is_running(const struct shard *shard)
+bool shard_is_running(const struct shard *shard)
 {
     return (shard->status == STATUS_OK || shard->status == STATUS_NO_SPACE) && !shard->is_sealed;
 }
@@ -136,11 +138,11 @@ static void run_turn(struct shard *shard)
     bool goes_on = true;
 
     shard_ask_to_read(shard);
-    while (goes_on && is_running(shard) && !shard->is_full) {
+    while (goes_on && shard_is_running(shard) && !shard->is_full) {
         goes_on = shard_propose_some(shard);
         shard_run(shard);
     }
-    if (is_running(shard)) {
+    if (shard_is_running(shard)) {
         shard_apply_some(shard);
     }
 }
@@ -150,7 +152,7 @@ void shard_on_turn(struct loop_message *message)
     struct shard *shard = CONTAINER_OF(message, struct shard, turn);
 
     shard->turn_is_posted = false;
-    if (is_running(shard)) {
+    if (shard_is_running(shard)) {
         if (shard->is_full) {
             shard_full_turn(shard);
         } else {
@@ -167,7 +169,7 @@ void shard_on_tick(struct loop_timer *timer)
     struct raft_event event = {.kind = RAFT_TICK, .now_ms = loop_now_ms(shard->options.loop)};
 
     shard->tick_at_ms = UINT64_MAX;
-    if (is_running(shard) && shard->replica != NULL && !shard->is_full) {
+    if (shard_is_running(shard) && shard->replica != NULL && !shard->is_full) {
         enum status status = replica_step(shard->replica, &event);
 
         (void)status; /* replica_status() tells */
@@ -212,7 +214,7 @@ static struct log_append *take_completed(struct shard_mailbox *mailbox)
 /* What became durable before a failure is carried out before it. */
 static void written(struct shard *shard, struct log_append *append)
 {
-    if (append->status != STATUS_OK && is_running(shard) && !shard->is_full) {
+    if (append->status != STATUS_OK && shard_is_running(shard) && !shard->is_full) {
         shard_run(shard);
     }
     if (append->status == STATUS_OK) {
