@@ -99,8 +99,15 @@ static void run_seed(const struct settings *settings, uint64_t seed, bool tells,
 
 static void print_replay(const struct settings *settings, uint64_t seed)
 {
-    printf("replay: %s --seed %" PRIu64 "%s%s\n", settings->program, seed,
-           settings->swarm ? " --swarm" : "", settings->duration_s > 0 ? " --duration ..." : "");
+    printf("replay: %s --seed %" PRIu64 "%s", settings->program, seed,
+           settings->swarm ? " --swarm" : "");
+    if (settings->duration_s > 0) {
+        printf(" --duration %" PRIu64, settings->duration_s);
+    }
+    if (settings->drift_ppm > 0) {
+        printf(" --drift %" PRIu64, settings->drift_ppm);
+    }
+    printf("\n");
 }
 
 static int run_one(const struct settings *settings)
