@@ -19,7 +19,7 @@
 #include "core/memory.h"
 #include "core/number.h"
 
-enum { LINE_SIZE = 76 };
+enum { LINE_SIZE = 76, TEXT_LINES = 8192 };
 
 static const struct load_kind *const kinds[] = {
     &load_lmtp, &load_smtp, &load_imap_read, &load_imap_write, &load_pop3, &load_idle,
@@ -56,16 +56,39 @@ void load_print_user(const struct client *client, struct buffer *output)
 }
 
 /* Text that does not compress to nothing: what people write is between that and noise. */
-static void append_body(struct client *client, struct buffer *message, uint64_t size)
+static void append_line(struct random *random, struct buffer *output)
 {
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
 
+    for (size_t i = 0; i < LINE_SIZE; i++) {
+        buffer_append_octet(output, letters[random_next(random) % 64]);
+    }
+    buffer_append(output, SLICE("\r\n"));
+}
+
+static void make_text(struct load *load)
+{
+    struct random random = {load->size};
+
+    buffer_init(&load->text, TEXT_LINES * (LINE_SIZE + 2));
+    for (size_t i = 0; i < TEXT_LINES; i++) {
+        append_line(&random, &load->text);
+    }
+}
+
+/* A line that no other body has, then text made before: the processors are the server's. */
+static void append_body(struct client *client, struct buffer *message, uint64_t size)
+{
+    struct slice text = buffer_view(&client->load->text);
+    size_t from = random_next(&client->random) % TEXT_LINES * (LINE_SIZE + 2);
+
+    append_line(&client->random, message);
     while (message->size < size) {
-        for (size_t i = 0; i < LINE_SIZE; i++) {
-            buffer_append_octet(message, letters[random_next(&client->random) % 64]);
-        }
-        buffer_append(message, SLICE("\r\n"));
+        size_t lines = (size - message->size + LINE_SIZE + 1) / (LINE_SIZE + 2);
+
+        buffer_append(message, slice_prefix(slice_skip(text, from), lines * (LINE_SIZE + 2)));
+        from = 0;
     }
 }
 
@@ -278,11 +301,13 @@ int main(int count, char **words)
     if (!take_words(&load, count, words)) {
         return usage();
     }
+    make_text(&load);
     if (load.kind == &load_idle) {
         hold_idle(&load);
     } else {
         run_all(&load);
     }
     SSL_CTX_free(load.tls);
+    buffer_done(&load.text);
     return 0;
 }

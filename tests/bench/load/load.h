@@ -27,7 +27,8 @@ struct load {
     atomic_uint_fast64_t begun;
     const char *domain;
     const char *password;
-    SSL_CTX *tls; /* NULL: none */
+    SSL_CTX *tls;       /* NULL: none */
+    struct buffer text; /* of TEXT_LINES lines: what bodies are taken from */
     atomic_bool is_over;
 };
 
