@@ -102,9 +102,9 @@ void node_close(struct node *node);
 /* For services: the shard of this number; NULL: not here. `out_status` then says why. */
 struct shard *node_shard(const struct node *node, uint32_t shard, enum status *out_status);
 
-/* The state of the shard at `index` of those that are served, for an operator or a test. To be
- * exact it is called after node_stop(). False: there are fewer. */
-bool node_shard_state(const struct node *node, size_t index, struct shard_state *out_state);
+/* The state of the shard at `index` of those that are held, for an operator or a test. Waits for
+ * its loop: not from there. False: there are fewer. */
+bool node_shard_state(struct node *node, size_t index, struct shard_state *out_state);
 
 /* Makes all that was answered durable in the state, and gives the log back. Blocks; any thread. */
 NODISCARD enum status node_flush(struct node *node);

@@ -76,15 +76,44 @@ struct loop *node_route(void *context, uint32_t shard)
     return holding != NULL ? holding->loop : NULL;
 }
 
-bool node_shard_state(const struct node *node, size_t index, struct shard_state *out_state)
+struct look {
+    struct loop_message message;
+    struct shard *shard;
+    struct shard_state state;
+    sem_t done;
+};
+
+static void run_look(struct loop_message *message)
+{
+    struct look *look = CONTAINER_OF(message, struct look, message);
+
+    look->state = shard_state(look->shard);
+    CHECK(sem_post(&look->done) == 0);
+}
+
+static struct shard_state look_at(struct node *node, struct holding *holding)
+{
+    struct look look = {.message = {.run = run_look}, .shard = holding->shard};
+
+    if (!node->is_running) {
+        return shard_state(holding->shard);
+    }
+    CHECK(sem_init(&look.done, 0, 0) == 0);
+    loop_post(holding->loop, &look.message);
+    node_wait(&look.done, 1);
+    sem_destroy(&look.done);
+    return look.state;
+}
+
+bool node_shard_state(struct node *node, size_t index, struct shard_state *out_state)
 {
     if (index >= node->holding_count) {
         return false;
     }
-    const struct holding *holding = &node->holdings[index];
+    struct holding *holding = &node->holdings[index];
 
     *out_state = holding->shard != NULL
-                     ? shard_state(holding->shard)
+                     ? look_at(node, holding)
                      : (struct shard_state){.id = holding->id, .status = holding->status};
     return true;
 }

@@ -271,7 +271,6 @@ static void send_frame(struct peer *peer)
 static void lose(struct peer *peer)
 {
     if (peer->is_up) {
-        log_warning("peer.lost", log_number("node", peer->node));
         peer->was_lost = true;
         turn_soon(peer->peers);
     }
@@ -284,6 +283,10 @@ static void on_watched(const ProtobufCMessage *event, void *data)
     struct peer *peer = CONTAINER_OF(data, struct peer, watch);
 
     if (event == NULL) {
+        if (peer->is_up) {
+            log_warning("peer.lost", log_number("node", peer->node),
+                        log_status(peer->watch.status));
+        }
         lose(peer);
         loop_timer_start(&peer->retry, RETRY_MS);
     } else if (!peer->is_up) {

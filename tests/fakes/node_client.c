@@ -137,6 +137,7 @@ const void *node_client_call(struct node_client *client, uint32_t shard, const c
     }
     sem_destroy(&call.done);
     client->status = call.rpc.status;
+    client->leader_hint = call.rpc.leader_hint;
     return call.reply;
 }
 

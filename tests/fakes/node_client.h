@@ -15,7 +15,8 @@ struct node_client {
     struct loop *loop;
     ProtobufCService *channels[NODE_CLIENT_SERVICES];
     struct arena arena; /* replies: until the client is closed */
-    enum status status; /* of the last call */
+    enum status status;   /* of the last call */
+    uint32_t leader_hint; /* with NOT_LEADER */
     uint64_t id_counter;
 };
 
