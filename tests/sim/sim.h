@@ -11,8 +11,8 @@
  *     sim_shard.c     one replica on a node             sim_install.c   snapshots
  *     sim_state.h     the state machines                sim_client.c    load, and what it was told
  *     sim_operator.c  membership and repair             sim_nemesis.h   faults, sim_fault_*.c
- *     sim_plot.h      adversaries with a plan           sim_checker.c   what must hold
- *     sim_main.c      the command
+ *     sim_plot.h      adversaries with a plan           sim_carry.c     old segments of the log
+ *     sim_check*.c    what must hold                    sim_main.c      the command
  */
 #ifndef AVISO_TESTS_SIM_SIM_H
 #define AVISO_TESTS_SIM_SIM_H
