@@ -4,7 +4,7 @@
 #include "core/check.h"
 #include "proto/mailbox.pb-c.h"
 #include "router/mailbox_client.h"
-#include "storage/read.h"
+#include "storage/email_walk.h"
 #include "storage/row_message.h"
 
 enum {
@@ -33,6 +33,8 @@ struct gathering {
     size_t count;
     size_t capacity;
     uint32_t more_from; /* 0: not full yet */
+    struct email_walk mails;
+    struct email_walk heads;
 };
 
 static void add_row(struct gathering *gathering, Aviso__MessageRow *row)
@@ -54,17 +56,13 @@ static void add_row(struct gathering *gathering, Aviso__MessageRow *row)
 /* What stands in rows of its own. */
 static enum status add_parts(struct gathering *gathering, Aviso__MessageRow *message)
 {
-    struct read *read = gathering->read;
-    struct key key;
     struct slice value;
     struct mail_row mail;
 
     if (gathering->parts == 0) {
         return STATUS_OK;
     }
-    enum status status =
-        store_get(&read->view, key_mail(&key, read->shard, gathering->account, message->email),
-                  read->arena, &value);
+    enum status status = email_walk_get(&gathering->mails, message->email, &value);
 
     if (status == STATUS_OK) {
         status = mail_row_decode(value, &mail);
@@ -74,9 +72,7 @@ static enum status add_parts(struct gathering *gathering, Aviso__MessageRow *mes
     }
     if (status == STATUS_OK && (gathering->parts & ROW_HEADER) != 0) {
         message->header_prefix = wire_from_slice(mail.header_prefix);
-        status =
-            store_get(&read->view, key_head(&key, read->shard, gathering->account, message->email),
-                      read->arena, &value);
+        status = email_walk_get(&gathering->heads, message->email, &value);
         if (status == STATUS_OK) {
             message->header = wire_from_slice(value);
         }
@@ -172,6 +168,8 @@ static enum status visit_all(struct gathering *gathering, const struct uid_set *
     uint32_t last = 0;
     enum status status = STATUS_OK;
 
+    email_walk_init(&gathering->mails, gathering->read, ROW_MAIL, gathering->account);
+    email_walk_init(&gathering->heads, gathering->read, ROW_HEAD, gathering->account);
     while (status == STATUS_OK && gathering->more_from == 0 && last != UINT32_MAX &&
            uid_set_run(uids, last + 1, &first, &last)) {
         if (first >= gathering->mailbox_row.uid_next) {
@@ -179,6 +177,8 @@ static enum status visit_all(struct gathering *gathering, const struct uid_set *
         }
         status = first == last ? visit_one(gathering, first) : visit_run(gathering, first, last);
     }
+    email_walk_done(&gathering->mails);
+    email_walk_done(&gathering->heads);
     return status;
 }
 

@@ -13,6 +13,7 @@ set(fakes_of_fuzz_log_record fake_disk.c)
 set(fakes_of_apply apply_world.c memory_store.c)
 set(fakes_of_apply_random apply_world.c memory_store.c)
 set(fakes_of_overlay memory_store.c)
+set(fakes_of_email_walk memory_store.c)
 set(fakes_of_imap_transcripts fake_queue.c fake_authenticator.c fake_mail_state.c fake_mail_store.c
   fake_delivery.c)
 set(fakes_of_node node_client.c)

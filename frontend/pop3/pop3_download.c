@@ -1,5 +1,5 @@
-/* RETR and TOP (RFC 1939 §5, §7): the header block, then the body piece by piece, as the client
- * reads. */
+/* RETR and TOP (RFC 1939 §5, §7): the header block and the first piece of the body, asked for at
+ * once, then the body piece by piece, as the client reads. */
 #include <inttypes.h>
 
 #include "core/macros.h"
@@ -9,7 +9,7 @@
 enum { PIECE_SIZE = 128 * 1024 };
 
 static mailbox_rows_fn on_header;
-static mailbox_body_fn on_body;
+static mailbox_body_fn on_body, on_first_body;
 
 static void wake(struct pop3_session *session, enum session_next next)
 {
@@ -24,10 +24,15 @@ static enum session_next download(struct pop3_session *session, const struct pop
 
     session->download = (struct pop3_download){.message = message, .lines_left = lines};
     dot_encoder_init(&session->download.encoder);
+    buffer_init(&session->download.early, PIECE_SIZE);
     uid_set_add(uids, message->uid);
     mailbox_get_rows(session->options->router, &session->call, session->place, session->mailbox,
                      &query, on_header);
     uid_set_free(uids);
+    if (lines > 0) {
+        mailbox_get_body(session->options->router, &session->body_call, session->place,
+                         message->email, 0, PIECE_SIZE, on_first_body);
+    }
     return SESSION_WAITS;
 }
 
@@ -68,24 +73,6 @@ static enum session_next read_more(struct pop3_session *session)
     return SESSION_WAITS;
 }
 
-static void on_header(struct mailbox_call *call, enum status status,
-                      const struct mailbox_rows *rows)
-{
-    struct pop3_session *session = CONTAINER_OF(call, struct pop3_session, call);
-
-    if (status == STATUS_OK && rows->count == 0) {
-        status = STATUS_NOT_FOUND; /* another session removed it */
-    }
-    if (status != STATUS_OK) {
-        wake(session, pop3_refuse_status(session, status));
-        return;
-    }
-    buffer_printf(session->port.output, "+OK %" PRIu64 " octets\r\n",
-                  session->download.message->size);
-    dot_encoder_append(&session->download.encoder, rows->rows[0].header, session->port.output);
-    wake(session, session->download.lines_left == 0 ? finish(session) : read_more(session));
-}
-
 /* As much of `octets` as the lines that are left. */
 static struct slice within_lines(struct pop3_download *download, struct slice octets)
 {
@@ -105,23 +92,80 @@ static struct slice within_lines(struct pop3_download *download, struct slice oc
 
 /* The reply has begun, so what cannot be read any more can only end the connection: a message that
  * looks whole must be whole. */
-static void on_body(struct mailbox_call *call, enum status status, struct slice octets)
+static enum session_next send_body(struct pop3_session *session, enum status status,
+                                   struct slice octets)
 {
-    struct pop3_session *session = CONTAINER_OF(call, struct pop3_session, call);
     struct pop3_download *way = &session->download;
 
     if (status != STATUS_OK) {
-        wake(session, SESSION_ENDS);
-        return;
+        return SESSION_ENDS;
     }
     struct slice wanted = within_lines(way, octets);
 
     way->offset += octets.size;
     dot_encoder_append(&way->encoder, wanted, session->port.output);
-    if (octets.size == 0 || way->lines_left == 0) {
-        wake(session, finish(session));
-        return;
+    if (octets.size == 0 || way->offset >= way->body_size || way->lines_left == 0) {
+        return finish(session);
     }
     session->more = read_more;
-    wake(session, SESSION_WRITES);
+    return SESSION_WRITES;
+}
+
+static enum session_next send_header(struct pop3_session *session, struct slice header)
+{
+    struct pop3_download *way = &session->download;
+    uint64_t size = way->message->size;
+
+    buffer_printf(session->port.output, "+OK %" PRIu64 " octets\r\n", size);
+    dot_encoder_append(&way->encoder, header, session->port.output);
+    way->has_header = true;
+    way->body_size = size > header.size ? size - header.size : 0;
+    if (way->lines_left == 0) {
+        return finish(session);
+    }
+    if (!way->has_early) {
+        return SESSION_WAITS;
+    }
+    enum session_next next = send_body(session, way->early_status, buffer_view(&way->early));
+
+    buffer_done(&way->early);
+    return next;
+}
+
+static void on_header(struct mailbox_call *call, enum status status,
+                      const struct mailbox_rows *rows)
+{
+    struct pop3_session *session = CONTAINER_OF(call, struct pop3_session, call);
+
+    if (status == STATUS_OK && rows->count == 0) {
+        status = STATUS_NOT_FOUND; /* another session removed it */
+    }
+    if (status != STATUS_OK) {
+        mailbox_call_cancel(&session->body_call);
+        buffer_done(&session->download.early);
+        wake(session, pop3_refuse_status(session, status));
+        return;
+    }
+    wake(session, send_header(session, rows->rows[0].header));
+}
+
+static void on_first_body(struct mailbox_call *call, enum status status, struct slice octets)
+{
+    struct pop3_session *session = CONTAINER_OF(call, struct pop3_session, body_call);
+    struct pop3_download *way = &session->download;
+
+    if (way->has_header) {
+        wake(session, send_body(session, status, octets));
+        return;
+    }
+    way->has_early = true;
+    way->early_status = status;
+    buffer_append(&way->early, octets);
+}
+
+static void on_body(struct mailbox_call *call, enum status status, struct slice octets)
+{
+    struct pop3_session *session = CONTAINER_OF(call, struct pop3_session, call);
+
+    wake(session, send_body(session, status, octets));
 }
