@@ -10,7 +10,7 @@ enum { POKE_EVERY = 120 * MS };
 static const struct plot_kind *const kinds[] = {
     &plot_old_entries, &plot_late_completion, &plot_wished_alone,    &plot_votes_while_writing,
     &plot_two_heirs,   &plot_late_answers,    &plot_forgotten_lease, &plot_own_lease,
-    &plot_called_upon, &plot_restless,
+    &plot_called_upon, &plot_restless,        &plot_behind,
 };
 
 size_t plot_count(void)

@@ -97,7 +97,7 @@ struct shard *plot_leader_after(struct sim *sim, const struct plot *plot, uint64
 extern const struct plot_kind plot_old_entries, plot_late_completion, plot_wished_alone,
     plot_called_upon;
 extern const struct plot_kind plot_votes_while_writing, plot_two_heirs;
-extern const struct plot_kind plot_restless;
+extern const struct plot_kind plot_behind, plot_restless;
 extern const struct plot_kind plot_late_answers, plot_forgotten_lease, plot_own_lease;
 
 #endif
