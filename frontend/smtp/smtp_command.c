@@ -154,7 +154,7 @@ bool smtp_command_is_client_name(struct slice name)
     for (size_t i = 0; i < name.size; i++) {
         unsigned char octet = (unsigned char)name.data[i];
 
-        if (octet <= ' ' || octet == 0x7f || octet == '(' || octet == ')' || octet == '<' ||
+        if (octet <= ' ' || octet >= 0x7f || octet == '(' || octet == ')' || octet == '<' ||
             octet == '>' || octet == ';') {
             return false;
         }

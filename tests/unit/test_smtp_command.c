@@ -133,6 +133,7 @@ static void client_name_cannot_break_a_field(void **state)
         {"a;b", false},
         {"<a>", false},
         {"a\x7f", false},
+        {"\xc3\xa4", false},
         {"a\rb", false},
         {"a\nb", false},
     };
