@@ -1,4 +1,4 @@
-/* Mailbox names on the wire: modified UTF-7 (RFC 3501 §5.1.3), UTF-8 everywhere else. Pure. */
+/* Names of mailboxes as IMAP's commands and replies have them: mail/mailbox_name.h, in an arena. */
 #ifndef AVISO_FRONTEND_IMAP_IMAP_NAME_H
 #define AVISO_FRONTEND_IMAP_IMAP_NAME_H
 
@@ -7,21 +7,15 @@
 #include "core/macros.h"
 #include "core/status.h"
 
-enum {
-    IMAP_NAME_SIZE_MAX = 1000, /* octets of UTF-8 */
-    IMAP_NAME_LEVELS_MAX = 50,
-};
-
-/* Appends the name as its client writes it. What is not UTF-8 becomes U+FFFD. */
+/* Appends the name as its client writes it. In one that is not UTF-8, which no client can have
+ * made, a question mark stands for what is not ASCII. */
 void imap_name_encode(struct slice name, struct buffer *output);
 
-/* INVALID: not modified UTF-7, or not its only form: what could stand for itself must. Wildcards
- * stand for themselves, so patterns can be decoded too. */
+/* As mailbox_name_decode(). */
 NODISCARD enum status imap_name_decode(struct arena *arena, struct slice wire,
                                        struct slice *out_name);
 
-/* A name that a mailbox may have, INBOX in capitals: INVALID: empty, a level without a name, or a
- * control character. TOO_LARGE. */
+/* As mailbox_name_normalise(): the name that is kept for `name`. */
 NODISCARD enum status imap_name_check(struct arena *arena, struct slice name,
                                       struct slice *out_name);
 

@@ -7,6 +7,7 @@
 #include "frontend/imap/imap_set.h"
 #include "frontend/imap/imap_text.h"
 #include "router/mailbox_client.h"
+#include "mail/mailbox_name.h"
 #include "tests/unit/unit.h"
 
 static struct arena arena;
@@ -187,7 +188,7 @@ static void a_level_has_a_name_and_inbox_is_one(void **state)
         }
     }
     buffer_init(&deep, 1000);
-    for (size_t i = 0; i < IMAP_NAME_LEVELS_MAX; i++) {
+    for (size_t i = 0; i < MAILBOX_NAME_LEVELS_MAX; i++) {
         buffer_append(&deep, SLICE("a/"));
     }
     buffer_append(&deep, SLICE("a"));
