@@ -21,6 +21,12 @@ struct shard_map {
     uint32_t shard_count;
     uint32_t *shards; /* ids, ascending */
     uint32_t slots[SLOT_COUNT];
+
+    /* Of a cluster. */
+    uint64_t cluster;
+    struct shard_map_shard *details; /* of each shard, in their order; or NULL */
+    struct shard_map_node *nodes;    /* by ascending id */
+    uint32_t node_count;
 };
 
 static struct shard_map *make(uint32_t shard_count)
@@ -57,6 +63,8 @@ void shard_map_unref(struct shard_map *map)
 {
     if (map != NULL && atomic_fetch_sub(&map->references, 1) == 1) {
         memory_free(map->shards);
+        memory_free(map->details);
+        memory_free(map->nodes);
         memory_free(map);
     }
 }
@@ -72,7 +80,8 @@ uint32_t shard_map_shard_at(const struct shard_map *map, uint32_t index)
     return map->shards[index];
 }
 
-bool shard_map_has_shard(const struct shard_map *map, uint32_t shard)
+/* The place of `shard`; the count when there is none. */
+static uint32_t place_of(const struct shard_map *map, uint32_t shard)
 {
     uint32_t low = 0;
     uint32_t high = map->shard_count;
@@ -80,22 +89,80 @@ bool shard_map_has_shard(const struct shard_map *map, uint32_t shard)
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (map->shards[middle] == shard) {
-            return true;
-        }
         if (map->shards[middle] < shard) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return false;
+    return low < map->shard_count && map->shards[low] == shard ? low : map->shard_count;
+}
+
+bool shard_map_has_shard(const struct shard_map *map, uint32_t shard)
+{
+    return place_of(map, shard) < map->shard_count;
 }
 
 uint32_t shard_map_shard_of_slot(const struct shard_map *map, uint32_t slot)
 {
     CHECK(slot < SLOT_COUNT);
     return map->slots[slot];
+}
+
+/* ---- Of a cluster ---- */
+
+static void *copy_of(const void *list, size_t size)
+{
+    void *copy = memory_zeroed(size > 0 ? size : 1);
+
+    return size > 0 ? memcpy(copy, list, size) : copy;
+}
+
+struct shard_map *shard_map_build(const struct shard_map_parts *parts)
+{
+    CHECK(parts->shard_count >= 1 && parts->shard_count <= SHARD_COUNT_MAX);
+    struct shard_map *map = make(parts->shard_count);
+
+    map->cluster = parts->cluster;
+    map->details = copy_of(parts->shards, parts->shard_count * sizeof(*parts->shards));
+    map->nodes = copy_of(parts->nodes, parts->node_count * sizeof(*parts->nodes));
+    map->node_count = parts->node_count;
+    for (uint32_t i = 0; i < parts->shard_count; i++) {
+        map->shards[i] = parts->shards[i].id;
+        CHECK(i == 0 || map->shards[i] > map->shards[i - 1]);
+    }
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        map->slots[slot] = parts->slots[slot];
+        CHECK(shard_map_has_shard(map, map->slots[slot]));
+    }
+    return map;
+}
+
+uint64_t shard_map_cluster(const struct shard_map *map)
+{
+    return map->cluster;
+}
+
+const struct shard_map_shard *shard_map_shard(const struct shard_map *map, uint32_t shard)
+{
+    uint32_t place = place_of(map, shard);
+
+    return map->details != NULL && place < map->shard_count ? &map->details[place] : NULL;
+}
+
+static int compare_node(const void *id, const void *node)
+{
+    uint32_t one = *(const uint32_t *)id;
+    uint32_t other = ((const struct shard_map_node *)node)->id;
+
+    return one < other ? -1 : one > other;
+}
+
+const struct shard_map_node *shard_map_node(const struct shard_map *map, uint32_t node)
+{
+    return map->nodes == NULL
+               ? NULL
+               : bsearch(&node, map->nodes, map->node_count, sizeof(*map->nodes), compare_node);
 }
 
 /* ---- The file ---- */

@@ -19,6 +19,37 @@ struct shard_map *shard_map_new(uint32_t shard_count);
 struct shard_map *shard_map_ref(struct shard_map *map);
 void shard_map_unref(struct shard_map *map);
 
+/* Of what a cluster's map is made. A shard's nodes are those that may lead it. */
+enum { SHARD_MAP_NODES_MAX = 16, SHARD_MAP_ADDRESS_SIZE_MAX = 63 };
+struct shard_map_shard {
+    uint32_t id;
+    uint32_t leader; /* a node, as far as is known; 0: it is not */
+    uint32_t node_count;
+    uint32_t nodes[SHARD_MAP_NODES_MAX];
+};
+struct shard_map_node {
+    uint32_t id;
+    uint16_t port;
+    char address[SHARD_MAP_ADDRESS_SIZE_MAX + 1]; /* numeric */
+};
+struct shard_map_parts {
+    uint64_t cluster;
+    const struct shard_map_shard *shards; /* by ascending id */
+    uint32_t shard_count;
+    const struct shard_map_node *nodes; /* by ascending id */
+    uint32_t node_count;
+    uint32_t slots[SLOT_COUNT];
+};
+/* Copies the parts, in which every slot is that of a shard. */
+struct shard_map *shard_map_build(const struct shard_map_parts *parts);
+
+/* The cluster; 0: all is in this process. */
+uint64_t shard_map_cluster(const struct shard_map *map);
+
+/* Who serves `shard`, and where a node is. NULL: not known. */
+const struct shard_map_shard *shard_map_shard(const struct shard_map *map, uint32_t shard);
+const struct shard_map_node *shard_map_node(const struct shard_map *map, uint32_t node);
+
 /* How many there are, the id of the one at `index`, and whether `shard` is one. */
 uint32_t shard_map_shard_count(const struct shard_map *map);
 uint32_t shard_map_shard_at(const struct shard_map *map, uint32_t index);
