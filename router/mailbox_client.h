@@ -66,12 +66,17 @@ struct message_row {
     struct slice header; /* with ROW_HEADER: the header block, decompressed, with its empty line */
     uint32_t
         header_size; /* octets of `header` whether it was asked for or not: the body's offset */
+    struct slice body_frame; /* with ROW_SMALL_BODY and a body of SMALL_BODY_SIZE_MAX octets at
+                                most: all of it (router/frames.h); empty: mailbox_get_body() */
 };
 
 enum row_part {
     ROW_DIGEST = 1,
     ROW_HEADER = 2,
+    ROW_SMALL_BODY = 4,
 };
+
+enum { SMALL_BODY_SIZE_MAX = 32 * 1024 };
 
 struct rows_query {
     const struct uid_set *uids;

@@ -152,6 +152,7 @@ enum status mailbox_rows_of_wire(Aviso__MessageRow *const *wire, size_t count, s
             .saved_ms = wire[i]->saved_ms,
             .digest = slice_from_wire(wire[i]->digest),
             .header_size = wire[i]->header_size,
+            .body_frame = slice_from_wire(wire[i]->body),
         };
         if (wire[i]->header.len > 0 && open_header(wire[i], arena, &rows[i].header) != STATUS_OK) {
             return STATUS_CORRUPT;

@@ -53,6 +53,27 @@ static void add_row(struct gathering *gathering, Aviso__MessageRow *row)
     gathering->rows[gathering->count++] = row;
 }
 
+/* One exchange less for who wants to read a message, and many less for who reads them all. */
+static enum status add_body(struct gathering *gathering, const struct mail_row *mail,
+                            Aviso__MessageRow *message)
+{
+    struct read *read = gathering->read;
+    struct slice sha256 = {mail->body_id, ROW_BODY_ID_SIZE};
+    struct key key;
+    struct slice value;
+
+    if (mail->frame_count != 1 || mail->body_size > SMALL_BODY_SIZE_MAX) {
+        return STATUS_OK;
+    }
+    enum status status =
+        store_get(&read->view, key_body(&key, read->shard, sha256, 0), read->arena, &value);
+
+    if (status == STATUS_OK) {
+        message->body = wire_from_slice(value);
+    }
+    return status;
+}
+
 /* What stands in rows of its own. */
 static enum status add_parts(struct gathering *gathering, Aviso__MessageRow *message)
 {
@@ -76,6 +97,9 @@ static enum status add_parts(struct gathering *gathering, Aviso__MessageRow *mes
         if (status == STATUS_OK) {
             message->header = wire_from_slice(value);
         }
+    }
+    if (status == STATUS_OK && (gathering->parts & ROW_SMALL_BODY) != 0) {
+        status = add_body(gathering, &mail, message);
     }
     return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
 }
@@ -224,7 +248,7 @@ enum status read_get_rows(struct read *read, const void *message,
     if (status != STATUS_OK) {
         return status;
     }
-    gathering.parts = request->parts & (ROW_DIGEST | ROW_HEADER);
+    gathering.parts = request->parts & (ROW_DIGEST | ROW_HEADER | ROW_SMALL_BODY);
     gathering.changed_since = request->changed_since;
     gathering.flags_all = request->flags_all;
     gathering.flags_none = request->flags_none;

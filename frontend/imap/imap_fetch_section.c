@@ -1,6 +1,7 @@
 /* BODY[...]: the sections of a message, streamed. */
 #include "core/log.h"
 #include "frontend/imap/imap_fetch.h"
+#include "router/frames.h"
 
 enum { PIECE_SIZE = 256 * 1024 }; /* octets of a body asked for at once */
 
@@ -56,6 +57,28 @@ static void on_body(struct mailbox_call *call, enum status status, struct slice 
     imap_wake(session, go_on_with_body(session));
 }
 
+/* The body came with the row. */
+static bool say_small_body(struct imap_session *session, enum session_next *out_next)
+{
+    struct fetching *fetching = session->work;
+    struct buffer body;
+
+    buffer_init(&body, SMALL_BODY_SIZE_MAX);
+    enum status status =
+        frame_decompress(imap_fetching_row(fetching)->body_frame, SMALL_BODY_SIZE_MAX, &body);
+    struct slice rest = slice_skip(buffer_view(&body), (size_t)fetching->octets.body_from);
+    bool is_whole = status == STATUS_OK && rest.size >= fetching->octets.body_size;
+
+    if (is_whole) {
+        buffer_append(session->port.output, slice_prefix(rest, (size_t)fetching->octets.body_size));
+        fetching->octets.body_size = 0;
+    } else {
+        *out_next = imap_fetch_break_off(session, STATUS_CORRUPT);
+    }
+    buffer_done(&body);
+    return is_whole;
+}
+
 static bool say_body(struct imap_session *session, enum session_next *out_next)
 {
     const struct fetching *fetching = session->work;
@@ -66,6 +89,9 @@ static bool say_body(struct imap_session *session, enum session_next *out_next)
     if (imap_is_output_full(session)) {
         *out_next = imap_pause(session, go_on_with_body);
         return false;
+    }
+    if (imap_fetching_row(fetching)->body_frame.size > 0) {
+        return say_small_body(session, out_next);
     }
     ask_body(session, on_body);
     *out_next = SESSION_WAITS;

@@ -11,6 +11,7 @@ struct message_row imap_copy_row(struct arena *arena, const struct message_row *
 
     copy.digest = copy_or_none(arena, row->digest);
     copy.header = copy_or_none(arena, row->header);
+    copy.body_frame = copy_or_none(arena, row->body_frame);
     copy.keywords = NULL;
     if (row->keyword_count > 0) {
         struct slice *keywords = arena_array(arena, row->keyword_count, sizeof(*keywords));

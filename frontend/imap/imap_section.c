@@ -6,9 +6,12 @@ unsigned imap_section_needs(const struct imap_section *section)
 {
     if (section->part_depth > 0) {
         /* A part of a message that has no parts has the message's header for its own. */
-        return section->text == SECTION_MIME ? ROW_DIGEST | ROW_HEADER : ROW_DIGEST;
+        return section->text == SECTION_MIME ? ROW_DIGEST | ROW_HEADER
+                                             : ROW_DIGEST | ROW_SMALL_BODY;
     }
-    return section->text == SECTION_TEXT ? 0 : ROW_HEADER;
+    return section->text == SECTION_TEXT    ? ROW_SMALL_BODY
+           : section->text == SECTION_WHOLE ? ROW_HEADER | ROW_SMALL_BODY
+                                            : ROW_HEADER;
 }
 
 /* ---- Parts ---- */

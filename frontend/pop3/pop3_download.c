@@ -1,15 +1,16 @@
-/* RETR and TOP (RFC 1939 §5, §7): the header block and the first piece of the body, asked for at
- * once, then the body piece by piece, as the client reads. */
+/* RETR and TOP (RFC 1939 §5, §7): the header block, with a small body at once, a large one piece by
+ * piece, as the client reads. */
 #include <inttypes.h>
 
 #include "core/macros.h"
 #include "core/number.h"
 #include "frontend/pop3/pop3_state.h"
+#include "router/frames.h"
 
 enum { PIECE_SIZE = 128 * 1024 };
 
 static mailbox_rows_fn on_header;
-static mailbox_body_fn on_body, on_first_body;
+static mailbox_body_fn on_body;
 
 static void wake(struct pop3_session *session, enum session_next next)
 {
@@ -20,19 +21,15 @@ static enum session_next download(struct pop3_session *session, const struct pop
                                   uint64_t lines)
 {
     struct uid_set *uids = uid_set_new();
-    struct rows_query query = {.uids = uids, .parts = ROW_HEADER};
+    struct rows_query query = {.uids = uids,
+                               .parts = lines > 0 ? ROW_HEADER | ROW_SMALL_BODY : ROW_HEADER};
 
     session->download = (struct pop3_download){.message = message, .lines_left = lines};
     dot_encoder_init(&session->download.encoder);
-    buffer_init(&session->download.early, PIECE_SIZE);
     uid_set_add(uids, message->uid);
     mailbox_get_rows(session->options->router, &session->call, session->place, session->mailbox,
                      &query, on_header);
     uid_set_free(uids);
-    if (lines > 0) {
-        mailbox_get_body(session->options->router, &session->body_call, session->place,
-                         message->email, 0, PIECE_SIZE, on_first_body);
-    }
     return SESSION_WAITS;
 }
 
@@ -104,31 +101,22 @@ static enum session_next send_body(struct pop3_session *session, enum status sta
 
     way->offset += octets.size;
     dot_encoder_append(&way->encoder, wanted, session->port.output);
-    if (octets.size == 0 || way->offset >= way->body_size || way->lines_left == 0) {
+    if (octets.size == 0 || way->offset == way->body_size || way->lines_left == 0) {
         return finish(session);
     }
     session->more = read_more;
     return SESSION_WRITES;
 }
 
-static enum session_next send_header(struct pop3_session *session, struct slice header)
+static enum session_next send_small_body(struct pop3_session *session, struct slice frame)
 {
-    struct pop3_download *way = &session->download;
-    uint64_t size = way->message->size;
+    struct buffer body;
 
-    buffer_printf(session->port.output, "+OK %" PRIu64 " octets\r\n", size);
-    dot_encoder_append(&way->encoder, header, session->port.output);
-    way->has_header = true;
-    way->body_size = size > header.size ? size - header.size : 0;
-    if (way->lines_left == 0) {
-        return finish(session);
-    }
-    if (!way->has_early) {
-        return SESSION_WAITS;
-    }
-    enum session_next next = send_body(session, way->early_status, buffer_view(&way->early));
+    buffer_init(&body, SMALL_BODY_SIZE_MAX);
+    enum status status = frame_decompress(frame, SMALL_BODY_SIZE_MAX, &body);
+    enum session_next next = send_body(session, status, buffer_view(&body));
 
-    buffer_done(&way->early);
+    buffer_done(&body);
     return next;
 }
 
@@ -136,31 +124,27 @@ static void on_header(struct mailbox_call *call, enum status status,
                       const struct mailbox_rows *rows)
 {
     struct pop3_session *session = CONTAINER_OF(call, struct pop3_session, call);
+    struct pop3_download *way = &session->download;
 
     if (status == STATUS_OK && rows->count == 0) {
         status = STATUS_NOT_FOUND; /* another session removed it */
     }
     if (status != STATUS_OK) {
-        mailbox_call_cancel(&session->body_call);
-        buffer_done(&session->download.early);
         wake(session, pop3_refuse_status(session, status));
         return;
     }
-    wake(session, send_header(session, rows->rows[0].header));
-}
+    const struct message_row *row = &rows->rows[0];
 
-static void on_first_body(struct mailbox_call *call, enum status status, struct slice octets)
-{
-    struct pop3_session *session = CONTAINER_OF(call, struct pop3_session, body_call);
-    struct pop3_download *way = &session->download;
-
-    if (way->has_header) {
-        wake(session, send_body(session, status, octets));
-        return;
+    buffer_printf(session->port.output, "+OK %" PRIu64 " octets\r\n", way->message->size);
+    dot_encoder_append(&way->encoder, row->header, session->port.output);
+    way->body_size = row->size_octets - row->header_size;
+    if (way->lines_left == 0) {
+        wake(session, finish(session));
+    } else if (row->body_frame.size > 0) {
+        wake(session, send_small_body(session, row->body_frame));
+    } else {
+        wake(session, read_more(session));
     }
-    way->has_early = true;
-    way->early_status = status;
-    buffer_append(&way->early, octets);
 }
 
 static void on_body(struct mailbox_call *call, enum status status, struct slice octets)

@@ -193,8 +193,6 @@ static void free_session(void *session)
 
     auth_call_cancel(&pop3->auth);
     mailbox_call_cancel(&pop3->call);
-    mailbox_call_cancel(&pop3->body_call);
-    buffer_done(&pop3->download.early);
     uid_set_free(pop3->uids);
     sasl_done(&pop3->sasl);
     buffer_done(&pop3->user);

@@ -27,12 +27,8 @@ struct pop3_download {
     const struct pop3_message *message;
     struct dot_encoder encoder;
     uint64_t offset;     /* octets of the body sent */
-    uint64_t body_size;  /* octets, once the header block is there */
+    uint64_t body_size;  /* all of them, once the header block is there */
     uint64_t lines_left; /* of the body; UINT64_MAX: all */
-    bool has_header;     /* was sent */
-    bool has_early;      /* `early` came before it, with `early_status` */
-    enum status early_status;
-    struct buffer early; /* the first piece of the body */
 };
 
 typedef enum session_next pop3_more_fn(struct pop3_session *session);
@@ -57,7 +53,6 @@ struct pop3_session {
     uint64_t octets;      /* of all messages at login */
     struct uid_set *uids; /* not listed yet, while the maildrop is opened */
     struct mailbox_call call;
-    struct mailbox_call body_call; /* the first piece of a body, asked for with its header */
     struct pop3_download download;
     size_t listed;      /* messages that a LIST or UIDL has gone through */
     pop3_more_fn *more; /* goes on when the output has room again */

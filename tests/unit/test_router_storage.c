@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "router/delivery.h"
 #include "router/directory.h"
+#include "router/frames.h"
 #include "router/mailbox_client.h"
 #include "router/watch_client.h"
 #include "storage/node.h"
@@ -263,6 +264,30 @@ static void get_rows(void)
     mailbox_get_rows(router, &mailbox, given.place, given.mailbox, &query, on_rows);
 }
 
+static void on_small_body(struct mailbox_call *call, enum status status,
+                          const struct mailbox_rows *rows)
+{
+    struct buffer body;
+
+    CHECK(status == STATUS_OK && rows->count == 1);
+    buffer_init(&body, SMALL_BODY_SIZE_MAX);
+    kept.text_size = 0;
+    if (rows->rows[0].body_frame.size > 0) {
+        status = frame_decompress(rows->rows[0].body_frame, SMALL_BODY_SIZE_MAX, &body);
+        kept.text_size = body.size;
+        memcpy(kept.text, body.data, body.size);
+    }
+    buffer_done(&body);
+    end_turn(status);
+}
+
+static void get_small_body(void)
+{
+    struct rows_query query = {.uids = given.uids, .parts = ROW_SMALL_BODY};
+
+    mailbox_get_rows(router, &mailbox, given.place, given.mailbox, &query, on_small_body);
+}
+
 static void on_body(struct mailbox_call *call, enum status status, struct slice octets)
 {
     if (status == STATUS_OK) {
@@ -484,6 +509,32 @@ static void delivered_message_is_read_back(void **state)
     assert_int_equal(open_named("no such"), STATUS_NOT_FOUND);
 }
 
+static void small_body_comes_with_its_row(void **state)
+{
+    static const struct {
+        size_t size;
+        bool comes;
+    } rows[] = {
+        {0, false}, {1, true}, {SMALL_BODY_SIZE_MAX, true}, {SMALL_BODY_SIZE_MAX + 1, false}};
+    char *message = memory_zeroed(2 + SMALL_BODY_SIZE_MAX + 1);
+
+    memset(message, 'x', 2 + SMALL_BODY_SIZE_MAX + 1);
+    memcpy(message, "\r\n", 2);
+    given.place = make_account("small@example.org", 0);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_int_equal(deliver(given.place, (struct slice){message, 2 + rows[i].size}, NULL),
+                         STATUS_OK);
+        uint32_t uid = kept.outcomes[0].uid;
+
+        assert_int_equal(open_named("INBOX"), STATUS_OK);
+        only_uid(uid);
+        assert_int_equal(ask(get_small_body), STATUS_OK);
+        assert_int_equal(kept.text_size, rows[i].comes ? rows[i].size : 0);
+        assert_memory_equal(kept.text, message + 2, kept.text_size);
+    }
+    memory_free(message);
+}
+
 static void large_body_is_read_in_ranges(void **state)
 {
     static const uint64_t offsets[] = {0, 1, 262143, 262144, 1000000, 2999999};
@@ -668,6 +719,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_account_is_found_by_its_address),
         cmocka_unit_test(delivered_message_is_read_back),
+        cmocka_unit_test(small_body_comes_with_its_row),
         cmocka_unit_test(large_body_is_read_in_ranges),
         cmocka_unit_test(repeated_delivery_has_one_effect),
         cmocka_unit_test(account_that_is_full_or_suspended_gets_nothing),
