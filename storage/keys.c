@@ -44,6 +44,13 @@ static struct slice view(const struct key *key)
     return (struct slice){key->octets, key->size};
 }
 
+struct slice key_shard(struct key *key, uint32_t shard)
+{
+    number_put_u32(key->octets, shard);
+    key->size = sizeof(shard);
+    return (struct slice){key->octets, key->size};
+}
+
 struct slice key_meta(struct key *key, uint32_t shard)
 {
     begin(key, shard, ROW_META);

@@ -55,6 +55,9 @@ struct slice key_hand(struct key *key, uint32_t shard, uint64_t id);
 struct slice key_once(struct key *key, uint32_t shard, struct slice request_id);
 struct slice key_work(struct key *key, uint32_t shard, uint64_t account, uint32_t mailbox);
 
+/* What all keys of a shard begin with. */
+struct slice key_shard(struct key *key, uint32_t shard);
+
 /* Bounds: the first key of a kind, the first after it; the same for an account's rows. */
 struct slice key_kind_low(struct key *key, uint32_t shard, enum row_kind kind);
 struct slice key_kind_high(struct key *key, uint32_t shard, enum row_kind kind);

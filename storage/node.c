@@ -15,6 +15,7 @@ enum {
     READ_QUEUE_MAX = 10000,
     SEGMENTS_MAX = 8,
     SEGMENT_SIZE_LEAST = 4 * 1024 * 1024, /* octets: half of it holds the largest submission */
+    OPERATIONS_MAX = 10000,               /* that wait */
     CARE_INTERVAL_MS = 2000,
     PEER_SILENCE_MAX_MS = 3000,
 };
@@ -57,7 +58,11 @@ static void on_log_completed(void *context, struct log_append *append)
     struct node *node = context;
     bool is_dead = append->status == STATUS_IO_ERROR;
 
-    shard_log_completed(NULL, append);
+    if (append->context != NULL) {
+        shard_log_completed(NULL, append);
+    } else {
+        node_forgotten(append);
+    }
     if (is_dead && !node->has_failed) {
         node->has_failed = true;
         if (node->options.failed != NULL) {
@@ -66,16 +71,21 @@ static void on_log_completed(void *context, struct log_append *append)
     }
 }
 
+static void make_loops(struct node *node)
+{
+    for (size_t index = 0; index < node->options.loop_count; index++) {
+        node->loops[index] = loop_new("shards");
+        node_make_peers(node, index);
+    }
+}
+
 static void make_threads(struct node *node)
 {
     struct node_options *options = &node->options;
 
-    for (size_t index = 0; index < options->loop_count; index++) {
-        node->loops[index] = loop_new("shards");
-        node_make_peers(node, index);
-    }
     node->workers = worker_pool_new("reads", options->worker_count, options->read_queue_max);
     node->care_workers = worker_pool_new("flush", 1, 1);
+    node->operators = worker_pool_new("operator", 1, OPERATIONS_MAX);
     node->writer = log_writer_new(node->log, on_log_completed, node);
 }
 
@@ -130,11 +140,35 @@ static struct node_options with_defaults(const struct node_options *given)
 
 /* ---- Care: flushing when the log grows ---- */
 
+struct compaction {
+    struct holding *holding;
+    uint64_t durable_index;
+    bool even_if_needed;
+};
+
+static void compact_here(void *context)
+{
+    const struct compaction *compaction = context;
+
+    if (compaction->holding->shard != NULL) {
+        shard_compact(compaction->holding->shard, compaction->durable_index,
+                      compaction->even_if_needed);
+    }
+}
+
 static void compact_all(struct node *node, bool even_if_needed)
 {
-    for (size_t index = 0; index < node->holding_count; index++) {
-        if (node->holdings[index].shard != NULL) {
-            shard_compact(node->holdings[index].shard, even_if_needed);
+    for (size_t index = 0; index < holdings_count(node->holdings); index++) {
+        struct compaction compaction = {holdings_at(node->holdings, index), 0, even_if_needed};
+        enum status status =
+            apply_durable_index(node->store, compaction.holding->id, &compaction.durable_index);
+
+        CRASH_POINT("shard.before_compact");
+        if (status == STATUS_OK) {
+            node_visit(node, compaction.holding->loop, compact_here, &compaction);
+        } else {
+            log_warning("shard.not_compacted", log_number("shard", compaction.holding->id),
+                        log_status(status));
         }
     }
 }
@@ -193,6 +227,8 @@ enum status node_open(const struct node_options *options, struct node **out_node
     struct node *node = NEW(struct node);
 
     node->options = with_defaults(options);
+    node->holdings = holdings_new();
+    make_loops(node);
     enum status status = node_folder_open(options->folder, NODE_FORMAT_VERSION, &node->folder);
 
     if (status == STATUS_OK) {
@@ -220,7 +256,7 @@ enum status node_open(const struct node_options *options, struct node **out_node
     }
     node->is_running = true;
     log_info("node.serving", log_number("node", node->folder.id),
-             log_number("shards", node->holding_count));
+             log_number("shards", holdings_count(node->holdings)));
     *out_node = node;
     return STATUS_OK;
 }
@@ -246,6 +282,24 @@ struct loop *const *node_loops(const struct node *node, size_t *out_count)
     return node->loops;
 }
 
+static void stop_care(void *context)
+{
+    struct node *node = context;
+
+    loop_timer_stop(&node->care);
+}
+
+void node_hand_over(struct node *node)
+{
+    if (node->has_handed_over || !node->is_running) {
+        return;
+    }
+    node->has_handed_over = true;
+    worker_pool_free(node->operators);
+    node_visit(node, node->loops[0], stop_care, node);
+    node_halt(node);
+}
+
 /* Nothing new goes to the log once the shards have stopped; then the writer ends, then the workers,
  * whose last messages come before the end of the loops. */
 void node_stop(struct node *node)
@@ -253,8 +307,7 @@ void node_stop(struct node *node)
     if (!node->is_running) {
         return;
     }
-    node->is_running = false;
-    node_halt(node);
+    node_hand_over(node);
     node_stop_peers(node);
     worker_pool_free(node->care_workers);
     log_writer_free(node->writer);
@@ -264,6 +317,7 @@ void node_stop(struct node *node)
         loop_stop(node->loops[index]);
         loop_join(node->loops[index]);
     }
+    node->is_running = false;
 }
 
 static void close_files(struct node *node)
@@ -289,8 +343,8 @@ void node_close(struct node *node)
     node_stop(node);
     /* Messages between loops may still be on their way, so all of them end together. */
     loops_free(node->loops, node->loops[0] != NULL ? node->options.loop_count : 0);
-    for (size_t index = 0; index < node->holding_count; index++) {
-        shard_close(node->holdings[index].shard);
+    for (size_t index = 0; index < holdings_count(node->holdings); index++) {
+        shard_close(holdings_at(node->holdings, index)->shard);
     }
     for (size_t index = 0; index < node->options.loop_count; index++) {
         peers_free(node->sides[index].peers);
@@ -299,7 +353,7 @@ void node_close(struct node *node)
         service_free(node->service_list[index]);
     }
     close_files(node);
-    memory_free(node->holdings);
+    holdings_free(node->holdings);
     memory_free(node);
 }
 

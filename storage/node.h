@@ -92,8 +92,32 @@ struct loop *const *node_loops(const struct node *node, size_t *out_count);
 NODISCARD enum status node_set_peer(struct node *node, uint32_t number, const char *address,
                                     uint16_t port);
 
-/* Answers what is in hand, refuses the rest, and ends the threads. From the thread that opened it.
- * Afterwards channels to it may be freed, and then it is closed. */
+/* How an operation ended; on one of the node's loops, never before the call returned. */
+typedef void node_done_fn(void *context, enum status status);
+
+/* All of these from any thread, until node_hand_over() or node_stop().
+ *
+ * Holds a replica from now on. OK also when it is held already; EXISTS: one of that shard with
+ * another id is; NO_SPACE, IO_ERROR, TOO_LARGE. */
+void node_add_replica(struct node *node, const struct node_replica *replica, node_done_fn *done,
+                      void *context);
+
+/* Gives a replica up, and forgets all of it. OK also when it is not held. */
+void node_remove_replica(struct node *node, uint32_t shard, uint64_t replica, node_done_fn *done,
+                         void *context);
+
+/* As shard_change() and shard_transfer(); NOT_LEADER also where the shard is not held. */
+void node_change_shard(struct node *node, uint32_t shard, const struct raft_configuration *wished,
+                       node_done_fn *done, void *context);
+void node_transfer_shard(struct node *node, uint32_t shard, uint64_t replica, node_done_fn *done,
+                         void *context);
+
+/* Takes nothing new, answers what is in hand, and gives leadership away. Blocks. After it the
+ * server of the services stops (until then the next leaders need it), and then the node. */
+void node_hand_over(struct node *node);
+
+/* Hands over, unless that is done, and ends the threads. From the thread that opened it. Afterwards
+ * channels to it may be freed, and then it is closed. */
 void node_stop(struct node *node);
 
 /* Flushes the state and closes all files. Accepts NULL. */

@@ -9,57 +9,25 @@
 
 /* ---- Holdings ---- */
 
-static struct holding *find_holding(const struct node *node, uint32_t shard)
+struct holding *node_add_holding(struct node *node, uint32_t shard)
 {
-    size_t low = 0;
-    size_t high = node->holding_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (node->holdings[middle].id < shard) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < node->holding_count && node->holdings[low].id == shard ? &node->holdings[low]
-                                                                        : NULL;
-}
-
-/* Keeps the order by id. */
-static struct holding *add_holding(struct node *node, uint32_t shard)
-{
-    struct holding *present = find_holding(node, shard);
-    size_t at = node->holding_count;
-
-    if (present != NULL) {
-        return present;
-    }
-    node->holdings =
-        memory_resized(node->holdings, (node->holding_count + 1) * sizeof(struct holding));
-    while (at > 0 && node->holdings[at - 1].id > shard) {
-        node->holdings[at] = node->holdings[at - 1];
-        at--;
-    }
-    node->holdings[at] = (struct holding){.id = shard};
-    node->holding_count++;
-    return &node->holdings[at];
+    return holdings_add(node->holdings, shard, node->loops[shard % node->options.loop_count]);
 }
 
 void node_on_recovered(void *context, struct log *log, const struct log_recovered *recovered)
 {
-    struct holding *holding = add_holding(context, recovered->shard);
+    struct holding *holding = node_add_holding(context, recovered->shard);
 
     holding->status = recovered->status;
     holding->is_logged = true;
 }
 
+/* Whoever asks on another loop did so when there was no such holding yet. */
 struct shard *node_shard(const struct node *node, uint32_t shard, enum status *out_status)
 {
-    struct holding *holding = find_holding(node, shard);
+    struct holding *holding = holdings_find(node->holdings, shard);
 
-    if (holding == NULL) {
+    if (holding == NULL || !loop_is_current(holding->loop)) {
         *out_status = STATUS_NOT_LEADER;
         return NULL;
     }
@@ -71,51 +39,90 @@ struct shard *node_shard(const struct node *node, uint32_t shard, enum status *o
 
 struct loop *node_route(void *context, uint32_t shard)
 {
-    struct holding *holding = find_holding(context, shard);
+    const struct node *node = context;
+    struct holding *holding = holdings_find(node->holdings, shard);
 
     return holding != NULL ? holding->loop : NULL;
 }
 
-struct look {
+/* ---- Visits ---- */
+
+struct visit {
     struct loop_message message;
-    struct shard *shard;
-    struct shard_state state;
+    void (*run)(void *context);
+    void *context;
     sem_t done;
 };
 
-static void run_look(struct loop_message *message)
+static void run_visit(struct loop_message *message)
 {
-    struct look *look = CONTAINER_OF(message, struct look, message);
+    struct visit *visit = CONTAINER_OF(message, struct visit, message);
 
-    look->state = shard_state(look->shard);
-    CHECK(sem_post(&look->done) == 0);
+    visit->run(visit->context);
+    CHECK(sem_post(&visit->done) == 0);
 }
 
-static struct shard_state look_at(struct node *node, struct holding *holding)
+void node_wait(sem_t *done, size_t count)
 {
-    struct look look = {.message = {.run = run_look}, .shard = holding->shard};
+    for (size_t index = 0; index < count; index++) {
+        while (sem_wait(done) != 0) {
+            continue; /* a signal */
+        }
+    }
+}
+
+void node_visit(struct node *node, struct loop *loop, void (*run)(void *context), void *context)
+{
+    struct visit visit = {.message = {.run = run_visit}, .run = run, .context = context};
 
     if (!node->is_running) {
-        return shard_state(holding->shard);
+        run(context);
+        return;
     }
-    CHECK(sem_init(&look.done, 0, 0) == 0);
-    loop_post(holding->loop, &look.message);
-    node_wait(&look.done, 1);
-    sem_destroy(&look.done);
-    return look.state;
+    CHECK(sem_init(&visit.done, 0, 0) == 0);
+    loop_post(loop, &visit.message);
+    node_wait(&visit.done, 1);
+    sem_destroy(&visit.done);
+}
+
+struct look {
+    struct holding *holding;
+    struct shard_state *out_state;
+};
+
+static void look(void *context)
+{
+    struct look *look = context;
+    struct holding *holding = look->holding;
+
+    if (holding->shard != NULL) {
+        *look->out_state = shard_state(holding->shard);
+    } else {
+        *look->out_state = (struct shard_state){.id = holding->id, .status = holding->status};
+    }
 }
 
 bool node_shard_state(struct node *node, size_t index, struct shard_state *out_state)
 {
-    if (index >= node->holding_count) {
+    if (index >= holdings_count(node->holdings)) {
         return false;
     }
-    struct holding *holding = &node->holdings[index];
+    struct look context = {holdings_at(node->holdings, index), out_state};
 
-    *out_state = holding->shard != NULL
-                     ? look_at(node, holding)
-                     : (struct shard_state){.id = holding->id, .status = holding->status};
+    node_visit(node, context.holding->loop, look, &context);
     return true;
+}
+
+void node_each_shard_here(struct node *node, void (*each)(void *context, struct shard *shard),
+                          void *context)
+{
+    for (size_t index = 0; index < holdings_count(node->holdings); index++) {
+        struct holding *holding = holdings_at(node->holdings, index);
+
+        if (loop_is_current(holding->loop) && holding->shard != NULL) {
+            each(context, holding->shard);
+        }
+    }
 }
 
 /* ---- The book ---- */
@@ -157,44 +164,65 @@ static struct replica_record sole_voter(const struct node *node, uint32_t shard)
 /* A folder of before there was a book: what its log knows are groups of one voter. */
 static void begin_book(struct node *node)
 {
-    for (size_t index = 0; index < node->holding_count; index++) {
-        struct replica_record record = sole_voter(node, node->holdings[index].id);
+    for (size_t index = 0; index < holdings_count(node->holdings); index++) {
+        struct replica_record record = sole_voter(node, holdings_at(node->holdings, index)->id);
 
         record.state = REPLICA_BEGUN;
         replica_book_put(&node->book, &record);
     }
 }
 
-/* A crash may have come between a replica's first write and the note of it. */
-static void note_begun(struct node *node)
+static enum status look_for_log(struct node *node, struct replica_record *record, bool is_logged)
+{
+    if (record->state == REPLICA_FRESH && !is_logged) {
+        return check_new(node, record->shard);
+    }
+    if (record->state == REPLICA_FRESH) {
+        record->state = REPLICA_BEGUN; /* a crash came between its first write and this note */
+    } else if (record->state == REPLICA_BEGUN && !is_logged) {
+        log_error("node.log_lost", log_number("shard", record->shard));
+        return STATUS_CORRUPT;
+    }
+    return STATUS_OK;
+}
+
+static void note_booked(struct node *node)
 {
     for (size_t index = 0; index < node->book.count; index++) {
         struct replica_record *record = &node->book.records[index];
-        struct holding *holding = add_holding(node, record->shard);
+        struct holding *holding = node_add_holding(node, record->shard);
 
         holding->is_booked = true;
-        if (record->state == REPLICA_FRESH && holding->is_logged) {
-            record->state = REPLICA_BEGUN;
-        } else if (record->state == REPLICA_FRESH) {
-            holding->status = check_new(node, record->shard);
-        } else if (record->state == REPLICA_BEGUN && !holding->is_logged) {
-            log_error("node.log_lost", log_number("shard", record->shard));
-            holding->status = STATUS_CORRUPT;
+        if (holding->status == STATUS_OK) {
+            holding->status = look_for_log(node, record, holding->is_logged);
         }
     }
 }
 
 static void want(struct node *node, const struct replica_record *record)
 {
-    if (replica_book_find(&node->book, record->shard) == NULL) {
-        struct holding *holding = add_holding(node, record->shard);
+    struct holding *holding = NULL;
 
+    if (replica_book_find(&node->book, record->shard) == NULL) {
+        holding = node_add_holding(node, record->shard);
+    }
+    if (holding != NULL && !holding->is_logged) {
         holding->status = check_new(node, record->shard);
         if (holding->status == STATUS_OK) {
             holding->is_booked = true;
             replica_book_put(&node->book, record);
         }
     }
+}
+
+struct replica_record node_record_of(const struct node_replica *replica)
+{
+    return (struct replica_record){
+        .shard = replica->shard,
+        .id = replica->id,
+        .generation = replica->generation,
+        .base.configuration = replica->configuration,
+    };
 }
 
 static void note_wanted(struct node *node)
@@ -207,13 +235,7 @@ static void note_wanted(struct node *node)
         want(node, &record);
     }
     for (size_t index = 0; index < options->replica_count; index++) {
-        const struct node_replica *replica = &options->replicas[index];
-        struct replica_record record = {
-            .shard = replica->shard,
-            .id = replica->id,
-            .generation = replica->generation,
-            .base.configuration = replica->configuration,
-        };
+        struct replica_record record = node_record_of(&options->replicas[index]);
 
         want(node, &record);
     }
@@ -228,126 +250,12 @@ enum status node_open_book(struct node *node)
         status = STATUS_OK;
     }
     if (status == STATUS_OK) {
-        note_begun(node);
+        note_booked(node);
         note_wanted(node);
         CRASH_POINT("node.before_book");
         status = replica_book_save(&node->book, node->folder.path);
     }
     return status;
-}
-
-void node_open_shards(struct node *node)
-{
-    for (size_t index = 0; index < node->holding_count; index++) {
-        struct holding *holding = &node->holdings[index];
-
-        size_t side = holding->id % node->options.loop_count;
-
-        holding->loop = node->loops[side];
-        if (!holding->is_booked && holding->status == STATUS_OK) {
-            holding->status = STATUS_NOT_FOUND; /* given up before, but for its log */
-        }
-        if (holding->status != STATUS_OK) {
-            log_error("node.shard_refused", log_number("shard", holding->id),
-                      log_status(holding->status));
-            continue;
-        }
-        struct shard_options options = {
-            .replica = *replica_book_find(&node->book, holding->id),
-            .loop = holding->loop,
-            .store = node->store,
-            .log = node->log,
-            .writer = node->writer,
-            .workers = node->workers,
-            .peers = node->sides[side].peers,
-            .election_timeout_ms = node->options.election_timeout_ms,
-            .heartbeat_ms = node->options.heartbeat_ms,
-            .waiting_size_max = node->options.waiting_size_max,
-            .write_size_max = node->options.log_segment_size / 4,
-            .uid_cache_size_max = node->options.uid_cache_size_max,
-        };
-
-        holding->status = shard_open(&options, &holding->shard);
-        if (holding->status != STATUS_OK) {
-            log_error("node.shard_refused", log_number("shard", holding->id),
-                      log_status(holding->status));
-        }
-    }
-}
-
-/* ---- The end ---- */
-
-void node_each_shard_here(struct node *node, void (*each)(void *context, struct shard *shard),
-                          void *context)
-{
-    for (size_t index = 0; index < node->holding_count; index++) {
-        struct holding *holding = &node->holdings[index];
-
-        if (holding->shard != NULL && loop_is_current(holding->loop)) {
-            each(context, holding->shard);
-        }
-    }
-}
-
-/* Runs on a loop what has to be over before its owner goes on. */
-struct halt {
-    struct loop_message message;
-    struct node *node;
-    struct holding *holding; /* NULL: the node's own care */
-    sem_t *halted;
-};
-
-static void on_stopped(struct loop_message *message)
-{
-    struct holding *holding = CONTAINER_OF(message, struct holding, stopped);
-
-    CHECK(sem_post(holding->halted) == 0);
-}
-
-static void run_halt(struct loop_message *message)
-{
-    struct halt *halt = CONTAINER_OF(message, struct halt, message);
-
-    if (halt->holding != NULL) {
-        halt->holding->halted = halt->halted;
-        halt->holding->stopped.run = on_stopped;
-        shard_stop(halt->holding->shard, &halt->holding->stopped);
-    } else {
-        loop_timer_stop(&halt->node->care);
-        CHECK(sem_post(halt->halted) == 0);
-    }
-}
-
-void node_wait(sem_t *halted, size_t count)
-{
-    for (size_t index = 0; index < count; index++) {
-        while (sem_wait(halted) != 0) {
-            continue; /* a signal */
-        }
-    }
-}
-
-/* All shards at once: each takes the time that its last writes need. */
-void node_halt(struct node *node)
-{
-    struct halt *halts = memory_zeroed((node->holding_count + 1) * sizeof(*halts));
-    size_t count = 0;
-    sem_t halted;
-
-    CHECK(sem_init(&halted, 0, 0) == 0);
-    for (size_t index = 0; index < node->holding_count; index++) {
-        struct holding *holding = &node->holdings[index];
-
-        if (holding->shard != NULL) {
-            halts[count] = (struct halt){{.run = run_halt}, node, holding, &halted};
-            loop_post(holding->loop, &halts[count++].message);
-        }
-    }
-    halts[count] = (struct halt){{.run = run_halt}, node, NULL, &halted};
-    loop_post(node->loops[0], &halts[count++].message);
-    node_wait(&halted, count);
-    sem_destroy(&halted);
-    memory_free(halts);
 }
 
 void node_close_book(struct node *node)
@@ -372,4 +280,102 @@ void node_close_book(struct node *node)
         }
     }
     replica_book_done(&node->book);
+}
+
+/* ---- Shards ---- */
+
+enum status node_open_shard(struct node *node, struct holding *holding,
+                            const struct replica_record *record)
+{
+    size_t side = holding->id % node->options.loop_count;
+    struct shard_options options = {
+        .replica = *record,
+        .loop = holding->loop,
+        .store = node->store,
+        .log = node->log,
+        .writer = node->writer,
+        .workers = node->workers,
+        .peers = node->sides[side].peers,
+        .election_timeout_ms = node->options.election_timeout_ms,
+        .heartbeat_ms = node->options.heartbeat_ms,
+        .waiting_size_max = node->options.waiting_size_max,
+        .write_size_max = node->options.log_segment_size / 4,
+        .uid_cache_size_max = node->options.uid_cache_size_max,
+    };
+
+    holding->status = shard_open(&options, &holding->shard);
+    if (holding->status != STATUS_OK) {
+        log_error("node.shard_refused", log_number("shard", holding->id),
+                  log_status(holding->status));
+    }
+    return holding->status;
+}
+
+void node_open_shards(struct node *node)
+{
+    for (size_t index = 0; index < holdings_count(node->holdings); index++) {
+        struct holding *holding = holdings_at(node->holdings, index);
+        const struct replica_record *record = replica_book_find(&node->book, holding->id);
+        enum status status = STATUS_OK;
+
+        if (holding->status != STATUS_OK) {
+            log_error("node.shard_refused", log_number("shard", holding->id),
+                      log_status(holding->status));
+        } else if (record == NULL || record->state == REPLICA_LEAVING) {
+            holding->status = STATUS_NOT_LEADER;
+            node_finish_removal(node, holding->id);
+        } else {
+            status = node_open_shard(node, holding, record);
+        }
+        (void)status; /* the holding has it */
+    }
+}
+
+/* ---- The end ---- */
+
+struct halt {
+    struct loop_message message;
+    struct loop_message stopped;
+    struct holding *holding;
+    sem_t *halted;
+};
+
+static void on_stopped(struct loop_message *message)
+{
+    struct halt *halt = CONTAINER_OF(message, struct halt, stopped);
+
+    CHECK(sem_post(halt->halted) == 0);
+}
+
+static void run_halt(struct loop_message *message)
+{
+    struct halt *halt = CONTAINER_OF(message, struct halt, message);
+
+    halt->stopped.run = on_stopped;
+    if (halt->holding->shard != NULL) {
+        shard_stop(halt->holding->shard, &halt->stopped);
+    } else {
+        CHECK(sem_post(halt->halted) == 0);
+    }
+}
+
+/* All shards at once: each takes the time that its last writes need. */
+void node_halt(struct node *node)
+{
+    size_t count = holdings_count(node->holdings);
+    struct halt *halts = memory_zeroed((count + 1) * sizeof(*halts));
+    sem_t halted;
+
+    CHECK(sem_init(&halted, 0, 0) == 0);
+    for (size_t index = 0; index < count; index++) {
+        struct holding *holding = holdings_at(node->holdings, index);
+
+        halts[index].message.run = run_halt;
+        halts[index].holding = holding;
+        halts[index].halted = &halted;
+        loop_post(holding->loop, &halts[index].message);
+    }
+    node_wait(&halted, count);
+    sem_destroy(&halted);
+    memory_free(halts);
 }

@@ -33,6 +33,7 @@ void shard_fail(struct shard *shard, enum status status, const char *act)
     proposal_list_end(shard, &shard->collected, status);
     proposal_list_end(shard, &shard->proposed, status);
     shard_end_reads(shard, status);
+    shard_end_wishes(shard, status);
     watches_end(shard->watches, status);
     shard_turn_soon(shard);
 }
@@ -195,6 +196,18 @@ void shard_stop(struct shard *shard, struct loop_message *stopped)
     shard_turn_soon(shard);
 }
 
+static void seal(struct shard *shard)
+{
+    shard->is_sealed = true;
+    shard->leads = false;
+    shard->reads_at_once = false;
+    loop_timer_stop(&shard->care);
+    loop_timer_stop(&shard->tick);
+    proposal_list_end(shard, &shard->proposed, STATUS_UNAVAILABLE);
+    shard_end_reads(shard, STATUS_UNAVAILABLE);
+    shard_end_wishes(shard, STATUS_UNAVAILABLE);
+}
+
 static bool is_writing(const struct shard *shard)
 {
     return shard->is_probing || (shard->replica != NULL && replica_writing(shard->replica) > 0);
@@ -203,19 +216,22 @@ static bool is_writing(const struct shard *shard)
 void shard_stop_if_quiet(struct shard *shard)
 {
     bool is_late = loop_now_ms(shard->options.loop) >= shard->stop_at_ms;
-    bool waits = (shard->proposed.first != NULL && shard->status == STATUS_OK) ||
-                 is_writing(shard) || shard->is_loading || shard->late_count > 0;
+    bool waits = shard->proposed.first != NULL && shard->status == STATUS_OK;
 
-    if (!shard->is_stopping || shard->stopped == NULL || (waits && !is_late)) {
+    if (!shard->is_stopping || shard->stopped == NULL) {
         return;
     }
-    shard->is_sealed = true;
-    loop_timer_stop(&shard->care);
-    loop_timer_stop(&shard->tick);
-    proposal_list_end(shard, &shard->proposed, STATUS_UNAVAILABLE);
-    shard_end_reads(shard, STATUS_UNAVAILABLE);
-    loop_post(shard->options.loop, shard->stopped);
-    shard->stopped = NULL;
+    if (!shard->is_sealed && !is_late &&
+        (waits || is_writing(shard) || shard->job_count > 0 || shard_hands_over(shard))) {
+        return;
+    }
+    if (!shard->is_sealed) {
+        seal(shard);
+    }
+    if (!is_writing(shard) && shard->job_count == 0) {
+        loop_post(shard->options.loop, shard->stopped);
+        shard->stopped = NULL;
+    }
 }
 
 void shard_close(struct shard *shard)

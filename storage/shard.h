@@ -98,14 +98,44 @@ struct watches *shard_watches(struct shard *shard);
 NODISCARD enum status shard_account_modseq(struct shard *shard, uint64_t account,
                                            uint64_t *out_modseq);
 
+/* How something that was asked of the leader ended. */
+typedef void shard_ended_fn(void *context, enum status status);
+
+/* Changes who belongs to the shard: `wished` is not joint. OK once that is committed, also when it
+ * is so already. NOT_LEADER; BUSY: another change goes on, or a voter-to-be lacks too much;
+ * INVALID, TOO_LARGE; UNAVAILABLE: leadership was lost meanwhile, it may happen yet. */
+void shard_change(struct shard *shard, const struct raft_configuration *wished,
+                  shard_ended_fn *done, void *context);
+
+/* Gives leadership to `replica`, 0 for the fittest. OK: it leads no more. NOT_LEADER; BUSY;
+ * NOT_FOUND: no such voter; TIMED_OUT: it leads on. */
+void shard_transfer(struct shard *shard, uint64_t replica, shard_ended_fn *done, void *context);
+
+/* Another replica. */
+struct shard_peer_state {
+    uint64_t id;
+    uint64_t match; /* it has all up to here, as the leader knows; 0 elsewhere */
+    bool is_active; /* the leader heard of it lately */
+    enum raft_peer_mode mode;
+};
+
 /* What an operator or a test looks at. */
 struct shard_state {
     uint32_t id;
     enum status status; /* OK: serving; NO_SPACE: reads only; else stopped, and why */
+    uint64_t replica;
+    uint64_t generation;
     enum raft_role role;
     uint64_t term;
-    uint32_t leader; /* node; 0: not known */
+    uint32_t leader;      /* node; 0: not known */
+    uint64_t first_index; /* of the log */
+    uint64_t last_index;
+    uint64_t commit_index;
     uint64_t applied_index;
+    struct raft_configuration configuration; /* in force */
+    uint64_t configuration_index;            /* over commit_index: it may still be undone */
+    struct shard_peer_state peers[RAFT_REPLICAS_MAX];
+    size_t peer_count;
     uint64_t digest;
     size_t waiting_size;
     size_t uid_cache_size;
@@ -114,8 +144,8 @@ struct shard_state {
 };
 struct shard_state shard_state(const struct shard *shard);
 
-/* Gives the log back what the state has durably, but for what peers are being served with unless
- * `even_if_needed`. From any other thread than the loop's, which has to run; blocks. */
-void shard_compact(struct shard *shard, bool even_if_needed);
+/* Gives the log back what the state has durably (apply_durable_index()), but for what peers are
+ * being served with unless `even_if_needed`. */
+void shard_compact(struct shard *shard, uint64_t durable_index, bool even_if_needed);
 
 #endif

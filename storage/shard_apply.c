@@ -207,6 +207,7 @@ static void done_load(struct worker_job *job)
     struct shard *shard = load->shard;
     bool is_wanted = shard->is_applying && !shard->is_sealed;
 
+    shard->job_count--;
     shard->is_loading = false;
     if (load->status == STATUS_OK && is_wanted) {
         apply_entries(shard, &load->entries);
@@ -229,6 +230,7 @@ static void load(struct shard *shard, uint64_t low, uint64_t high)
         .job = {.work = work_load, .done = done_load}, .shard = shard, .low = low, .high = high};
     shard->is_loading =
         worker_submit(shard->options.workers, shard->options.loop, &load->job) == STATUS_OK;
+    shard->job_count += shard->is_loading;
     if (!shard->is_loading) {
         memory_free(load);
         loop_timer_start(&shard->care, SHARD_RETRY_MS);

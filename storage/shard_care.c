@@ -1,7 +1,4 @@
 /* What a shard does of its own accord: removing, trimming, giving the log back. */
-#include <semaphore.h>
-
-#include "core/check.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "storage/crash_point.h"
@@ -62,18 +59,14 @@ void shard_on_care(struct loop_timer *timer)
 
 /* ---- A shorter log ---- */
 
-struct compaction {
-    struct loop_message message;
-    struct shard *shard;
-    uint64_t durable_index;
-    bool even_if_needed;
-    sem_t done;
-};
-
-static void compact(struct shard *shard, uint64_t durable_index, bool even_if_needed)
+void shard_compact(struct shard *shard, uint64_t durable_index, bool even_if_needed)
 {
-    struct raft_state raft = replica_state(shard->replica);
     uint64_t index = durable_index;
+
+    if (!shard_is_running(shard) || shard->replica == NULL || shard->is_full) {
+        return;
+    }
+    struct raft_state raft = replica_state(shard->replica);
 
     if (!even_if_needed && raft.keep_from <= index) {
         index = raft.keep_from > 0 ? raft.keep_from - 1 : 0;
@@ -94,39 +87,6 @@ static void compact(struct shard *shard, uint64_t durable_index, bool even_if_ne
     CRASH_POINT("shard.after_compact");
 }
 
-static void run_compaction(struct loop_message *message)
-{
-    struct compaction *compaction = CONTAINER_OF(message, struct compaction, message);
-    struct shard *shard = compaction->shard;
-
-    if (shard->replica != NULL && replica_status(shard->replica) == STATUS_OK &&
-        !shard->is_sealed) {
-        compact(shard, compaction->durable_index, compaction->even_if_needed);
-    }
-    CHECK(sem_post(&compaction->done) == 0);
-}
-
-void shard_compact(struct shard *shard, bool even_if_needed)
-{
-    struct compaction compaction = {
-        .message = {.run = run_compaction}, .shard = shard, .even_if_needed = even_if_needed};
-    enum status status =
-        apply_durable_index(shard->options.store, shard->record.shard, &compaction.durable_index);
-
-    CRASH_POINT("shard.before_compact");
-    if (status != STATUS_OK) {
-        log_warning("shard.not_compacted", log_number("shard", shard->record.shard),
-                    log_status(status));
-        return;
-    }
-    CHECK(sem_init(&compaction.done, 0, 0) == 0);
-    loop_post(shard->options.loop, &compaction.message);
-    while (sem_wait(&compaction.done) != 0) {
-        continue; /* a signal */
-    }
-    sem_destroy(&compaction.done);
-}
-
 /* ---- What can be seen ---- */
 
 struct watches *shard_watches(struct shard *shard)
@@ -134,14 +94,34 @@ struct watches *shard_watches(struct shard *shard)
     return shard->watches;
 }
 
+static void describe_peers(const struct shard *shard, const struct raft_state *raft,
+                           struct shard_state *state)
+{
+    for (size_t index = 0; index < raft->configuration->count; index++) {
+        struct shard_peer_state *peer = &state->peers[state->peer_count];
+        struct raft_peer known;
+
+        peer->id = raft->configuration->replicas[index].id;
+        if (peer->id == raft->id) {
+            continue;
+        }
+        if (replica_peer(shard->replica, peer->id, &known) == STATUS_OK) {
+            peer->match = known.match;
+            peer->is_active = known.active;
+            peer->mode = known.mode;
+        }
+        state->peer_count++;
+    }
+}
+
 struct shard_state shard_state(const struct shard *shard)
 {
     const struct meta_row *meta = apply_meta(shard->apply);
-
-    return (struct shard_state){
+    struct shard_state state = {
         .id = shard->record.shard,
         .status = shard->status,
-        .role = shard->leads ? RAFT_LEADER : RAFT_FOLLOWER,
+        .replica = shard->record.id,
+        .generation = shard->record.generation,
         .term = shard->term,
         .leader = replica_id_node(shard->leader),
         .applied_index = meta->applied_index,
@@ -151,4 +131,17 @@ struct shard_state shard_state(const struct shard *shard)
         .applied_count = shard->applied_count,
         .batch_count = shard->batch_count,
     };
+
+    if (shard->replica != NULL) {
+        struct raft_state raft = replica_state(shard->replica);
+
+        state.role = raft.role;
+        state.first_index = raft.first_index;
+        state.last_index = raft.last.index;
+        state.commit_index = raft.commit_index;
+        state.configuration = *raft.configuration;
+        state.configuration_index = raft.configuration_index;
+        describe_peers(shard, &raft, &state);
+    }
+    return state;
 }

@@ -6,6 +6,7 @@
  *     shard_apply.c    committed entries to the store
  *     shard_read.c     reads
  *     shard_peer.c     between replicas
+ *     shard_lead.c     what only a leader does
  *     shard_room.c     a log that is full
  *     shard_care.c     removal, trimming, compaction, what can be seen
  *
@@ -54,6 +55,12 @@ struct waiting_read {
 struct read_list {
     struct waiting_read *first;
     struct waiting_read **end;
+};
+
+/* What the leader was asked to do, until it is done. */
+struct shard_wish {
+    shard_ended_fn *done; /* NULL: nothing */
+    void *context;
 };
 
 /* Reads that share one RAFT_READ. */
@@ -117,7 +124,13 @@ struct shard {
     struct log_append probe;
 
     size_t received_size; /* octets of entries since the last round */
-    size_t late_count;    /* appends whose entries a worker reads */
+    size_t job_count;     /* what workers have of this shard */
+    size_t late_count;    /* of them, appends whose entries are read */
+
+    struct shard_wish change;
+    struct raft_configuration changes_to;
+    struct shard_wish transfer;
+    bool has_tried_to_hand_over;
 
     bool is_stopping;
     bool is_sealed; /* the log and the replica are not touched any more */
@@ -212,6 +225,15 @@ void shard_probed(struct shard *shard, enum status status);
 
 /* Sends a message, or loses it. */
 void shard_send(struct shard *shard, const struct raft_message *message);
+
+/* ---- shard_lead.c ---- */
+
+/* Ends what is done, or what is over since leadership was lost. */
+void shard_look_at_wishes(struct shard *shard, const struct raft_state *raft, bool lost);
+void shard_end_wishes(struct shard *shard, enum status status);
+
+/* Whether it is giving leadership away, or begins to. */
+bool shard_hands_over(struct shard *shard);
 
 /* ---- shard_care.c ---- */
 

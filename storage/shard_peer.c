@@ -59,12 +59,14 @@ static void done_append(struct worker_job *job)
     bool is_ours = shard->leads && shard->term == late->message.term && !shard->is_sealed;
 
     shard->late_count--;
+    shard->job_count--;
     if (late->status == STATUS_OK && is_ours) {
         peers_send(shard->options.peers, shard->record.shard, &late->message, &late->entries);
     } else if (late->status == STATUS_OK) {
         peers_entries_done(&late->entries);
     }
     memory_free(late);
+    shard_turn_soon(shard);
 }
 
 static void send_late(struct shard *shard, const struct raft_message *message)
@@ -80,6 +82,7 @@ static void send_late(struct shard *shard, const struct raft_message *message)
     late->message.entries = NULL;
     if (worker_submit(shard->options.workers, shard->options.loop, &late->job) == STATUS_OK) {
         shard->late_count++;
+        shard->job_count++;
     } else {
         memory_free(late);
     }

@@ -85,10 +85,15 @@ static void keep_uids(struct shard *shard, struct read_job *job)
 static void done(struct worker_job *worker_job)
 {
     struct read_job *job = CONTAINER_OF(worker_job, struct read_job, job);
+    struct shard *shard = job->shard;
 
-    keep_uids(job->shard, job);
-    answer(job->shard, job->call, job->read.octets, job->status, buffer_view(&job->reply));
+    keep_uids(shard, job);
+    answer(shard, job->call, job->read.octets, job->status, buffer_view(&job->reply));
     free_job(job);
+    shard->job_count--;
+    if (shard->is_stopping) {
+        shard_turn_soon(shard);
+    }
 }
 
 static void read_on_worker(struct shard *shard, enum read_kind kind,
@@ -118,6 +123,7 @@ static void read_on_worker(struct shard *shard, enum read_kind kind,
     }
     enum status status = worker_submit(shard->options.workers, shard->options.loop, &job->job);
 
+    shard->job_count += status == STATUS_OK;
     if (status != STATUS_OK) {
         keep_uids(shard, job);
         free_job(job);

@@ -80,6 +80,7 @@ static void observe(struct shard *shard)
     shard->leader = raft.leader;
     shard->is_alone = is_only_voter(&raft);
     shard->reads_at_once &= leads && !led && shard->is_alone;
+    shard_look_at_wishes(shard, &raft, led);
     if (led) {
         lost_leadership(shard);
     }

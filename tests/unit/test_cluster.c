@@ -137,6 +137,7 @@ static void close_site(struct cluster *cluster, size_t index)
     struct loop_message stopped = {.run = on_server_stopped};
     size_t loop_count;
 
+    node_hand_over(site->node);
     node_client_close(&site->client);
     rpc_server_stop(site->server, 0, node_loops(site->node, &loop_count)[0], &stopped);
     node_stop(site->node);
