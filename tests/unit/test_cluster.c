@@ -1,6 +1,7 @@
-/* Three nodes in this process, with their real logs, stores and sockets: what was acknowledged is
- * there on all of them, whoever leads and whoever went away meanwhile. */
+/* Three nodes, and later a fourth, in this process, with their real logs, stores and sockets: what
+ * was acknowledged is there on all of them, whoever leads and whoever went away meanwhile. */
 #include <ftw.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,7 +13,7 @@
 #include "tests/fakes/node_client.h"
 #include "tests/unit/unit.h"
 
-enum { NODES = 3, SHARDS = 3, TRIES_MAX = 6000, PAUSE_MS = 5 };
+enum { NODES = 4, FIRST_NODES = 3, SHARDS = 3, TRIES_MAX = 6000, PAUSE_MS = 5 };
 
 struct site {
     char folder[64];
@@ -35,7 +36,7 @@ static struct raft_configuration first_configuration(void)
 {
     struct raft_configuration configuration = {0};
 
-    for (uint32_t number = 1; number <= NODES; number++) {
+    for (uint32_t number = 1; number <= FIRST_NODES; number++) {
         struct raft_replica replica = {.id = replica_id_make(number, 1), .parts = RAFT_VOTER};
 
         assert_int_equal(raft_configuration_put(&configuration, replica), STATUS_OK);
@@ -68,7 +69,7 @@ static void open_site(struct cluster *cluster, size_t index)
         .folder = site->folder,
         .node = (uint32_t)index + 1,
         .replicas = replicas,
-        .replica_count = SHARDS,
+        .replica_count = index < FIRST_NODES ? SHARDS : 0,
         .cluster = 77,
         .election_timeout_ms = 300,
         .loop_count = 2,
@@ -118,7 +119,7 @@ static void join_all(struct cluster *cluster)
 static void cut_off(struct cluster *cluster, size_t index)
 {
     for (size_t other = 0; other < NODES; other++) {
-        if (other != index) {
+        if (other != index && cluster->sites[other].node != NULL) {
             assert_int_equal(
                 node_set_peer(cluster->sites[index].node, (uint32_t)other + 1, NULL, 0), STATUS_OK);
             assert_int_equal(
@@ -154,7 +155,9 @@ static void open_cluster(struct cluster *cluster)
 
         snprintf(site->folder, sizeof(site->folder), "/tmp/aviso-cluster-XXXXXX");
         assert_non_null(mkdtemp(site->folder));
-        open_site(cluster, index);
+        if (index < FIRST_NODES) {
+            open_site(cluster, index);
+        }
     }
     join_all(cluster);
 }
@@ -243,9 +246,11 @@ static void deliver_round(struct cluster *cluster, size_t size)
         Aviso__DeliverRecipient *recipients[] = {&recipient};
         uint32_t frame_size = (uint32_t)size;
         char id[32] = {0};
-        struct site *any = &cluster->sites[cluster->guess[shard]];
+        struct site *any = cluster->sites;
 
-        any = any->node != NULL ? any : &cluster->sites[(cluster->guess[shard] + 1) % NODES];
+        while (any->node == NULL) {
+            any++;
+        }
         recipient.account = cluster->accounts[shard];
         request.request_id = node_client_id(&any->client);
         memcpy(id, request.request_id.data, 16);
@@ -279,22 +284,28 @@ static void check_counts(struct cluster *cluster)
     }
 }
 
-static struct shard_state state_of(struct cluster *cluster, size_t index, uint32_t shard)
+/* False: there is no replica of it. */
+static bool look_at(struct cluster *cluster, size_t index, uint32_t shard,
+                    struct shard_state *out_state)
 {
-    struct shard_state state = {0};
-
-    assert_true(node_shard_state(cluster->sites[index].node, shard - 1, &state));
-    assert_int_equal(state.id, shard);
-    assert_int_equal(state.status, STATUS_OK);
-    return state;
+    for (size_t place = 0; cluster->sites[index].node != NULL &&
+                           node_shard_state(cluster->sites[index].node, place, out_state);
+         place++) {
+        if (out_state->id == shard && out_state->status != STATUS_NOT_LEADER) {
+            assert_int_equal(out_state->status, STATUS_OK);
+            return true;
+        }
+    }
+    return false;
 }
 
 static size_t leader_of(struct cluster *cluster, uint32_t shard)
 {
+    struct shard_state state;
+
     for (int count = 0; count < TRIES_MAX; count++) {
         for (size_t index = 0; index < NODES; index++) {
-            if (cluster->sites[index].node != NULL &&
-                state_of(cluster, index, shard).role == RAFT_LEADER) {
+            if (look_at(cluster, index, shard, &state) && state.role == RAFT_LEADER) {
                 return index;
             }
         }
@@ -304,28 +315,127 @@ static size_t leader_of(struct cluster *cluster, uint32_t shard)
     return 0;
 }
 
+static bool are_equal(struct cluster *cluster, uint32_t shard, size_t *out_count)
+{
+    struct shard_state first = {0};
+    struct shard_state state;
+
+    *out_count = 0;
+    for (size_t index = 0; index < NODES; index++) {
+        if (!look_at(cluster, index, shard, &state)) {
+            continue;
+        }
+        if ((*out_count)++ == 0) {
+            first = state;
+        }
+        if (state.applied_index != first.applied_index) {
+            return false;
+        }
+        assert_int_equal(state.digest, first.digest);
+    }
+    return true;
+}
+
 /* All replicas come to the same index, with the same digest. */
 static void settle(struct cluster *cluster)
 {
     for (uint32_t shard = 1; shard <= SHARDS; shard++) {
-        struct shard_state states[NODES];
+        size_t replicas = 0;
         bool is_equal = false;
 
         for (int count = 0; count < TRIES_MAX && !is_equal; count++) {
-            is_equal = true;
-            for (size_t index = 0; index < NODES; index++) {
-                states[index] = state_of(cluster, index, shard);
-                is_equal = is_equal && states[index].applied_index == states[0].applied_index;
-            }
+            is_equal = are_equal(cluster, shard, &replicas);
             if (!is_equal) {
                 pause_a_little();
             }
         }
         assert_true(is_equal);
-        for (size_t index = 1; index < NODES; index++) {
-            assert_int_equal(states[index].digest, states[0].digest);
+        assert_int_equal(replicas, FIRST_NODES);
+    }
+}
+
+/* ---- An operator ---- */
+
+struct outcome {
+    sem_t done;
+    enum status status;
+};
+
+static void on_done(void *context, enum status status)
+{
+    struct outcome *outcome = context;
+
+    outcome->status = status;
+    sem_post(&outcome->done);
+}
+
+static enum status wait_for(struct outcome *outcome)
+{
+    sem_wait(&outcome->done);
+    return outcome->status;
+}
+
+static void add_replica(struct cluster *cluster, size_t index, uint32_t shard, uint64_t id,
+                        enum status expected)
+{
+    struct node_replica replica = {.shard = shard, .id = id};
+    struct outcome outcome;
+
+    sem_init(&outcome.done, 0, 0);
+    node_add_replica(cluster->sites[index].node, &replica, on_done, &outcome);
+    assert_int_equal(wait_for(&outcome), expected);
+    sem_destroy(&outcome.done);
+}
+
+static void remove_replica(struct cluster *cluster, size_t index, uint32_t shard, uint64_t id)
+{
+    struct outcome outcome;
+
+    sem_init(&outcome.done, 0, 0);
+    node_remove_replica(cluster->sites[index].node, shard, id, on_done, &outcome);
+    assert_int_equal(wait_for(&outcome), STATUS_OK);
+    sem_destroy(&outcome.done);
+}
+
+/* What asks the leader until it is done. */
+static void at_leader(struct cluster *cluster, uint32_t shard,
+                      const struct raft_configuration *wished, uint64_t next_leader)
+{
+    enum status status = STATUS_AGAIN;
+
+    for (int count = 0; count < TRIES_MAX && status != STATUS_OK; count++) {
+        struct node *node = cluster->sites[leader_of(cluster, shard)].node;
+        struct outcome outcome;
+
+        sem_init(&outcome.done, 0, 0);
+        if (wished != NULL) {
+            node_change_shard(node, shard, wished, on_done, &outcome);
+        } else {
+            node_transfer_shard(node, shard, next_leader, on_done, &outcome);
+        }
+        status = wait_for(&outcome);
+        sem_destroy(&outcome.done);
+        assert_true(status == STATUS_OK || status == STATUS_NOT_LEADER || status == STATUS_BUSY ||
+                    status == STATUS_UNAVAILABLE || status == STATUS_TIMED_OUT);
+        if (status != STATUS_OK) {
+            pause_a_little();
         }
     }
+    assert_int_equal(status, STATUS_OK);
+}
+
+static struct raft_configuration configuration_of(const uint32_t *numbers, const uint8_t *parts,
+                                                  size_t count)
+{
+    struct raft_configuration configuration = {0};
+
+    for (size_t index = 0; index < count; index++) {
+        struct raft_replica replica = {.id = replica_id_make(numbers[index], 1),
+                                       .parts = parts[index]};
+
+        assert_int_equal(raft_configuration_put(&configuration, replica), STATUS_OK);
+    }
+    return configuration;
 }
 
 /* ---- Tests ---- */
@@ -351,7 +461,7 @@ static void writes_go_on_without_a_node_that_comes_back_and_catches_up(void **st
     open_cluster(&cluster);
     make_accounts(&cluster);
     deliver_round(&cluster, 3000);
-    for (size_t index = 0; index < NODES; index++) {
+    for (size_t index = 0; index < FIRST_NODES; index++) {
         close_site(&cluster, index);
         for (int count = 0; count < 40; count++) {
             deliver_round(&cluster, 30000);
@@ -396,14 +506,101 @@ static void all_at_once_begin_again_where_they_were(void **state)
         for (int count = 0; count < 20; count++) {
             deliver_round(&cluster, 3000);
         }
-        for (size_t index = 0; index < NODES; index++) {
+        for (size_t index = 0; index < FIRST_NODES; index++) {
             close_site(&cluster, index);
         }
-        for (size_t index = 0; index < NODES; index++) {
+        for (size_t index = 0; index < FIRST_NODES; index++) {
             open_site(&cluster, index);
         }
         join_all(&cluster);
         check_counts(&cluster);
+    }
+    settle(&cluster);
+    close_cluster(&cluster);
+}
+
+/* First a learner, then in one change a voter in place of another, which forgets all of it. */
+static void replace_replica(struct cluster *cluster, uint32_t shard)
+{
+    struct raft_configuration learning = configuration_of(
+        (uint32_t[]){1, 2, 3, 4}, (uint8_t[]){RAFT_VOTER, RAFT_VOTER, RAFT_VOTER, RAFT_LEARNER}, 4);
+    struct raft_configuration replaced =
+        configuration_of((uint32_t[]){2, 3, 4}, (uint8_t[]){RAFT_VOTER, RAFT_VOTER, RAFT_VOTER}, 3);
+
+    add_replica(cluster, 3, shard, replica_id_make(4, 1), STATUS_OK);
+    add_replica(cluster, 3, shard, replica_id_make(4, 1), STATUS_OK);
+    add_replica(cluster, 3, shard, replica_id_make(4, 2), STATUS_EXISTS);
+    at_leader(cluster, shard, &learning, 0);
+    at_leader(cluster, shard, &replaced, 0);
+    at_leader(cluster, shard, &replaced, 0);
+    remove_replica(cluster, 0, shard, replica_id_make(1, 1));
+    remove_replica(cluster, 0, shard, replica_id_make(1, 1));
+}
+
+static void a_replica_is_replaced_by_one_of_another_node(void **state)
+{
+    struct cluster cluster;
+
+    open_cluster(&cluster);
+    make_accounts(&cluster);
+    for (int count = 0; count < 30; count++) {
+        deliver_round(&cluster, 3000);
+    }
+    open_site(&cluster, 3);
+    join_all(&cluster);
+    for (uint32_t shard = 1; shard <= SHARDS; shard++) {
+        replace_replica(&cluster, shard);
+        deliver_round(&cluster, 3000);
+    }
+    settle(&cluster);
+    close_site(&cluster, 1); /* two of the three are left, one of them the new one */
+    deliver_round(&cluster, 3000);
+    check_counts(&cluster);
+    close_site(&cluster, 0);
+    open_site(&cluster, 1);
+    join_all(&cluster);
+    settle(&cluster);
+    close_cluster(&cluster);
+}
+
+/* A node that holds nothing of a shard any more holds it again, under another name. */
+static void a_replica_comes_back_with_another_life(void **state)
+{
+    struct cluster cluster;
+    struct raft_configuration without =
+        configuration_of((uint32_t[]){1, 2}, (uint8_t[]){RAFT_VOTER, RAFT_VOTER}, 2);
+    struct raft_configuration with = without;
+    struct raft_replica again = {.id = replica_id_make(3, 2), .parts = RAFT_LEARNER};
+
+    open_cluster(&cluster);
+    make_accounts(&cluster);
+    deliver_round(&cluster, 3000);
+    at_leader(&cluster, 1, &without, 0);
+    remove_replica(&cluster, 2, 1, replica_id_make(3, 1));
+    deliver_round(&cluster, 3000);
+    add_replica(&cluster, 2, 1, again.id, STATUS_OK);
+    assert_int_equal(raft_configuration_put(&with, again), STATUS_OK);
+    at_leader(&cluster, 1, &with, 0);
+    again.parts = RAFT_VOTER;
+    assert_int_equal(raft_configuration_put(&with, again), STATUS_OK);
+    at_leader(&cluster, 1, &with, 0);
+    deliver_round(&cluster, 3000);
+    settle(&cluster);
+    close_cluster(&cluster);
+}
+
+static void leadership_goes_where_it_is_sent(void **state)
+{
+    struct cluster cluster;
+
+    open_cluster(&cluster);
+    make_accounts(&cluster);
+    for (size_t index = 0; index < FIRST_NODES; index++) {
+        if (leader_of(&cluster, 2) != index) {
+            at_leader(&cluster, 2, NULL, replica_id_make((uint32_t)index + 1, 1));
+            assert_int_equal(leader_of(&cluster, 2), index);
+        }
+        deliver_round(&cluster, 3000);
     }
     settle(&cluster);
     close_cluster(&cluster);
@@ -416,6 +613,9 @@ int main(void)
         cmocka_unit_test(writes_go_on_without_a_node_that_comes_back_and_catches_up),
         cmocka_unit_test(a_leader_that_is_cut_off_is_replaced_and_follows),
         cmocka_unit_test(all_at_once_begin_again_where_they_were),
+        cmocka_unit_test(a_replica_is_replaced_by_one_of_another_node),
+        cmocka_unit_test(a_replica_comes_back_with_another_life),
+        cmocka_unit_test(leadership_goes_where_it_is_sent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
