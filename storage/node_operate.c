@@ -60,8 +60,10 @@ static void submit(struct operation *operation, void (*work)(struct worker_job *
     struct loop *loop = operation->node->loops[0];
 
     operation->job = (struct worker_job){.work = work, .done = on_worked};
-    operation->status = worker_submit(operation->node->operators, loop, &operation->job);
-    if (operation->status != STATUS_OK) {
+    enum status status = worker_submit(operation->node->operators, loop, &operation->job);
+
+    if (status != STATUS_OK) { /* else it is not ours any more */
+        operation->status = status;
         operation->message.run = on_refused;
         loop_post(loop, &operation->message);
     }
