@@ -15,7 +15,7 @@ struct account_stream {
     struct loop_timer pause;
     uint64_t pause_ms;
     bool had_event;  /* since it was opened */
-    bool was_broken; /* events may be missing */
+    bool is_closed;  /* the account, as the last event said */
     bool is_telling; /* its watches of an event */
     struct account_watch *watches;
     struct account_watch *next_told; /* while they are told: one may stop itself */
@@ -23,6 +23,7 @@ struct account_stream {
 };
 
 static void open_stream(struct account_stream *stream);
+static void stream_free(struct account_stream *stream);
 static void on_event(const Aviso__WatchEvent *event, void *data);
 
 static void tell(struct account_stream *stream, const struct watch_change *change)
@@ -36,9 +37,42 @@ static void tell(struct account_stream *stream, const struct watch_change *chang
     }
 }
 
+/* The last watch may stop while they are told: the stream then is freed here. True: it was. */
+static bool tell_and_free_unwatched(struct account_stream *stream,
+                                    const struct watch_change *change)
+{
+    stream->is_telling = true;
+    tell(stream, change);
+    stream->is_telling = false;
+    if (stream->watches != NULL) {
+        return false;
+    }
+    stream_free(stream);
+    return true;
+}
+
+static bool tell_closed(struct account_stream *stream, uint64_t modseq)
+{
+    struct watch_change change = {
+        .modseq = modseq,
+        .everything = true,
+        .account = true,
+        .is_closed = true,
+    };
+
+    return tell_and_free_unwatched(stream, &change);
+}
+
+/* The pause of a stream that is open was only for who came late to an account that is closed. */
 static void on_pause_over(struct loop_timer *timer)
 {
-    open_stream(CONTAINER_OF(timer, struct account_stream, pause));
+    struct account_stream *stream = CONTAINER_OF(timer, struct account_stream, pause);
+
+    if (!stream->had_event) {
+        open_stream(stream);
+    } else if (stream->is_closed) {
+        tell_closed(stream, 0);
+    }
 }
 
 static void open_stream(struct account_stream *stream)
@@ -46,7 +80,6 @@ static void open_stream(struct account_stream *stream)
     Aviso__WatchRequest request = AVISO__WATCH_REQUEST__INIT;
 
     request.account = stream->place.account;
-    stream->had_event = false;
     rpc_call_init(&stream->call, stream->place.shard);
     aviso__watches__watch(
         router_channel(stream->router, stream->place.shard, &aviso__watches__descriptor), &request,
@@ -66,42 +99,44 @@ static void reopen_later(struct account_stream *stream)
     stream->pause_ms = stream->had_event                      ? PAUSE_LEAST_MS
                        : stream->pause_ms * 2 < PAUSE_MOST_MS ? stream->pause_ms * 2
                                                               : PAUSE_MOST_MS;
-    stream->was_broken = true;
+    stream->had_event = false;
     loop_timer_start(&stream->pause, stream->pause_ms);
 }
 
-/* The last watch may stop while they are told: the stream then is marked and goes here. */
+/* An account that is not there is one that was removed. */
+static void on_end(struct account_stream *stream)
+{
+    enum status status = stream->call.status;
+
+    if (status == STATUS_NOT_LEADER) {
+        router_learn_leader(stream->router, stream->place.shard, stream->call.leader_hint);
+    }
+    if (status != STATUS_NOT_FOUND || !tell_closed(stream, UINT64_MAX)) {
+        reopen_later(stream);
+    }
+}
+
 static void on_event(const Aviso__WatchEvent *event, void *data)
 {
     struct account_stream *stream = CONTAINER_OF(data, struct account_stream, call);
 
     if (event == NULL) {
-        if (stream->call.status == STATUS_NOT_LEADER) {
-            router_learn_leader(stream->router, stream->place.shard, stream->call.leader_hint);
-        }
-        reopen_later(stream);
+        on_end(stream);
         return;
     }
     struct watch_change change = {
         .modseq = event->modseq,
         .mailboxes = event->mailboxes,
         .mailbox_count = event->n_mailboxes,
-        .everything = !stream->had_event && stream->was_broken,
+        .everything = !stream->had_event,
         .mailbox_list = event->mailbox_list,
-        .account = event->account,
+        .account = event->account || event->closed,
+        .is_closed = event->closed,
     };
-    bool is_first = !stream->had_event;
 
     stream->had_event = true;
-    /* The first event only says where the account is, unless something may have been missed. */
-    if (!is_first || change.everything) {
-        stream->is_telling = true;
-        tell(stream, &change);
-        stream->is_telling = false;
-    }
-    if (stream->watches == NULL) {
-        stream_free(stream);
-    }
+    stream->is_closed = event->closed;
+    tell_and_free_unwatched(stream, &change);
 }
 
 static bool is_of(const struct account_stream *stream, struct account_place place)
@@ -127,6 +162,8 @@ void watch_start(struct router *router, struct account_watch *watch, struct acco
         *bucket = stream;
         loop_timer_init(&stream->pause, router_loop(router), on_pause_over);
         open_stream(stream);
+    } else if (stream->had_event && stream->is_closed) {
+        loop_timer_start(&stream->pause, 0);
     }
     *watch = (struct account_watch){
         .changed = changed,

@@ -56,6 +56,7 @@ struct apply_change {
     uint32_t mailbox; /* messages changed in it; 0: none */
     bool mailbox_list;
     bool account_itself;
+    bool closed; /* the account is suspended or removed now */
 };
 typedef void apply_change_fn(void *context, const struct apply_change *change);
 

@@ -127,7 +127,8 @@ enum status apply_remove_account(struct apply *apply, const struct apply_request
     apply->step_meta.work_count++;
     state_changed(apply, &(struct apply_change){.account = request->account,
                                                 .modseq = row.modseq + 1,
-                                                .account_itself = true});
+                                                .account_itself = true,
+                                                .closed = true});
     state_uid_changed(apply, request->account, 0, 0, APPLY_MAILBOX_GONE, 0);
     *out_reply = apply_pack(apply, &reply.base);
     return STATUS_OK;

@@ -315,6 +315,7 @@ static void tell_changes(struct account_edit *edit)
         .modseq = edit->modseq,
         .mailbox_list = edit->mailbox_list,
         .account_itself = edit->account_itself,
+        .closed = edit->row.suspended,
     };
 
     if (change.mailbox_list || change.account_itself) {
@@ -324,7 +325,8 @@ static void tell_changes(struct account_edit *edit)
         if (mailbox->changed.count + mailbox->vanished.count > 0 || mailbox->is_gone) {
             state_changed(edit->apply, &(struct apply_change){.account = edit->id,
                                                               .modseq = edit->modseq,
-                                                              .mailbox = mailbox->id});
+                                                              .mailbox = mailbox->id,
+                                                              .closed = edit->row.suspended});
         }
     }
 }

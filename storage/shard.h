@@ -95,8 +95,8 @@ void shard_peer_failed(struct shard *shard, uint32_t node, bool is_lost);
 
 /* What the service of watches needs. */
 struct watches *shard_watches(struct shard *shard);
-NODISCARD enum status shard_account_modseq(struct shard *shard, uint64_t account,
-                                           uint64_t *out_modseq);
+NODISCARD enum status shard_account_state(struct shard *shard, uint64_t account,
+                                          uint64_t *out_modseq, bool *out_suspended);
 
 /* How something that was asked of the leader ended. */
 typedef void shard_ended_fn(void *context, enum status status);

@@ -344,7 +344,8 @@ void shard_end_reads(struct shard *shard, enum status status)
 
 /* A read of one row: worth a look at the disk even on the loop, since a watch begins rarely. A
  * leader that is none any more ends the stream soon. */
-enum status shard_account_modseq(struct shard *shard, uint64_t account, uint64_t *out_modseq)
+enum status shard_account_state(struct shard *shard, uint64_t account, uint64_t *out_modseq,
+                                bool *out_suspended)
 {
     struct arena arena;
     struct account_row row;
@@ -366,6 +367,7 @@ enum status shard_account_modseq(struct shard *shard, uint64_t account, uint64_t
     };
     if (account == WATCH_HANDOVERS) {
         *out_modseq = apply_meta(shard->apply)->applied_index;
+        *out_suspended = false;
         arena_done(&arena);
         return STATUS_OK;
     }
@@ -373,6 +375,7 @@ enum status shard_account_modseq(struct shard *shard, uint64_t account, uint64_t
 
     if (status == STATUS_OK) {
         *out_modseq = row.modseq;
+        *out_suspended = row.suspended;
     }
     arena_done(&arena);
     return status;

@@ -15,12 +15,14 @@ static void serve_watch(Aviso__Watches_Service *service, const Aviso__WatchReque
     enum status status = STATUS_OK;
     struct shard *shard = node_shard(node, rpc_request_shard(call), &status);
     uint64_t modseq = 0;
+    bool suspended = false;
 
     if (shard != NULL) {
-        status = shard_account_modseq(shard, request->account, &modseq);
+        status = shard_account_state(shard, request->account, &modseq, &suspended);
     }
     if (shard != NULL && status == STATUS_OK) {
-        status = watches_add(shard_watches(shard), request->account, modseq, send, call);
+        status = watches_add(shard_watches(shard), request->account, modseq, suspended, send,
+                             call);
     }
     if (status == STATUS_NOT_LEADER) {
         rpc_fail_not_leader(call, 0);

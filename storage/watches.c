@@ -18,6 +18,7 @@ struct watch {
     uint64_t modseq;
     bool mailbox_list;
     bool account_itself;
+    bool closed;
     uint32_t *mailboxes;
     size_t mailbox_count;
     size_t mailbox_capacity;
@@ -82,6 +83,7 @@ static void tell(struct watch *watch)
     event.modseq = watch->modseq;
     event.mailbox_list = watch->mailbox_list;
     event.account = watch->account_itself;
+    event.closed = watch->closed;
     event.mailboxes = watch->mailboxes;
     event.n_mailboxes = watch->mailbox_count;
     watch->is_due = false;
@@ -101,7 +103,7 @@ static void on_writable(struct rpc_request *call, void *context)
     tell(context);
 }
 
-enum status watches_add(struct watches *watches, uint64_t account, uint64_t modseq,
+enum status watches_add(struct watches *watches, uint64_t account, uint64_t modseq, bool closed,
                         Aviso__WatchEvent_Closure send, struct rpc_request *call)
 {
     if (watches->count >= WATCHES_MAX) {
@@ -118,6 +120,7 @@ enum status watches_add(struct watches *watches, uint64_t account, uint64_t mods
         .call = call,
         .is_due = true,
         .modseq = modseq,
+        .closed = closed,
     };
     *bucket = watch;
     watches->count++;
@@ -147,6 +150,7 @@ static void note(struct watch *watch, const struct apply_change *change)
     watch->modseq = change->modseq;
     watch->mailbox_list = watch->mailbox_list || change->mailbox_list;
     watch->account_itself = watch->account_itself || change->account_itself;
+    watch->closed = change->closed;
     if (change->mailbox != 0) {
         note_mailbox(watch, change->mailbox);
     }

@@ -122,6 +122,10 @@ enum session_next imap_pause(struct imap_session *session, imap_go_on_fn *resume
 /* After login: remembers the account and starts to watch it. */
 void imap_log_in(struct imap_session *session, const struct authenticated *who);
 
+/* The account was suspended or removed: says so where a response may stand, and ends the session
+ * with whatever it was doing. Not from within the session's functions; it may free the session. */
+void imap_expel(struct imap_session *session);
+
 /* Leaves the selected mailbox, if any, without expunging. */
 void imap_unselect(struct imap_session *session);
 

@@ -59,9 +59,13 @@ void imap_on_change(struct account_watch *watch, const struct watch_change *chan
     struct imap_session *session = CONTAINER_OF(watch, struct imap_session, watch);
     struct imap_view *view = session->view;
 
+    if (change->is_closed) {
+        imap_expel(session);
+        return;
+    }
     if (view == NULL ||
         !(change->everything || change->mailbox_list || names_mailbox(change, view->mailbox)) ||
-        (change->modseq <= view->modseq && !change->everything)) {
+        change->modseq <= view->modseq) {
         return;
     }
     view->is_dirty = true;

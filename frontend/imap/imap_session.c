@@ -1,5 +1,6 @@
 #include "frontend/imap/imap_session.h"
 
+#include "core/log.h"
 #include "core/memory.h"
 #include "frontend/imap/imap_command.h"
 
@@ -362,6 +363,23 @@ static enum session_next session_drained(void *context)
 static enum session_next session_tls(void *context)
 {
     return SESSION_READS;
+}
+
+void imap_expel(struct imap_session *session)
+{
+    bool is_between = session->command == NULL && session->input.octets.size == 0;
+    bool is_idling = session->on_answer != NULL;
+
+    mailbox_call_cancel(&session->call);
+    imap_unselect(session);
+    watch_stop(&session->watch);
+    session->is_watching = false;
+    forget_command(session);
+    log_info("imap.expelled", log_number("account", session->place.account));
+    if (is_between || is_idling) {
+        (void)end_with(session, "* BYE [CONTACTADMIN] the account is not in use any more\r\n");
+    }
+    imap_wake(session, SESSION_ENDS);
 }
 
 static void session_timeout(void *context)

@@ -1,4 +1,5 @@
 /* The AUTHORIZATION state: USER and PASS (RFC 1939 §7), AUTH (RFC 5034), STLS (RFC 2595 §4). */
+#include "core/log.h"
 #include "core/macros.h"
 #include "frontend/auth/password.h"
 #include "frontend/pop3/pop3_state.h"
@@ -24,6 +25,29 @@ static enum session_next check(struct pop3_session *session, struct slice user,
     return SESSION_WAITS;
 }
 
+/* Nothing may be said that was not asked for, so the end is all that a client hears when its account
+ * is suspended or removed; nothing is removed then, as after a timeout (RFC 1939 §3). */
+static void on_change(struct account_watch *watch, const struct watch_change *change)
+{
+    struct pop3_session *session = CONTAINER_OF(watch, struct pop3_session, watch);
+
+    if (!change->is_closed) {
+        return;
+    }
+    mailbox_call_cancel(&session->call);
+    pop3_unwatch(session);
+    log_info("pop3.expelled", log_number("account", session->place.account));
+    session->port.wake(session->port.connection, SESSION_ENDS);
+}
+
+void pop3_unwatch(struct pop3_session *session)
+{
+    if (session->is_watching) {
+        watch_stop(&session->watch);
+    }
+    session->is_watching = false;
+}
+
 static void on_checked(struct auth_call *call, enum status status, const struct authenticated *who)
 {
     struct pop3_session *session = CONTAINER_OF(call, struct pop3_session, auth);
@@ -33,7 +57,10 @@ static void on_checked(struct auth_call *call, enum status status, const struct 
         session->port.wake(session->port.connection, pop3_refuse_status(session, status));
         return;
     }
+    pop3_unwatch(session); /* of a login that failed half-way */
     session->place = who->place;
+    session->is_watching = true;
+    watch_start(session->options->router, &session->watch, session->place, on_change);
     pop3_open_maildrop(session);
 }
 

@@ -192,6 +192,7 @@ static void free_session(void *session)
     struct pop3_session *pop3 = session;
 
     auth_call_cancel(&pop3->auth);
+    pop3_unwatch(pop3);
     mailbox_call_cancel(&pop3->call);
     uid_set_free(pop3->uids);
     sasl_done(&pop3->sasl);

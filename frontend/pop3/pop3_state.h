@@ -5,6 +5,7 @@
 #include "frontend/pop3/pop3_session.h"
 #include "mail/dot_stuffing.h"
 #include "router/mailbox_client.h"
+#include "router/watch_client.h"
 
 /* RFC 1939 §3. A set of phases is their union: where a command is allowed. */
 enum pop3_phase {
@@ -46,6 +47,8 @@ struct pop3_session {
     struct auth_call auth;
 
     struct account_place place;
+    struct account_watch watch;
+    bool is_watching;
     uint32_t mailbox;
     uint32_t uid_validity;
     struct pop3_message *messages;
@@ -73,6 +76,9 @@ struct pop3_message *pop3_message_of(struct pop3_session *session, struct slice 
 
 typedef enum session_next pop3_command_fn(struct pop3_session *session, struct slice argument);
 pop3_command_fn pop3_run_user, pop3_run_pass, pop3_run_auth, pop3_run_stls;
+
+/* Watches the account no more, if it did. */
+void pop3_unwatch(struct pop3_session *session);
 
 /* A line of a SASL exchange. */
 enum session_next pop3_sasl_line(struct pop3_session *session, struct slice line);

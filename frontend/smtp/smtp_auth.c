@@ -58,16 +58,43 @@ enum session_next smtp_sasl_line(struct smtp_session *session, struct slice line
     return progress(session, sasl_continue(&session->sasl, line));
 }
 
+/* A message in hand is still taken; the next is not. */
+static void on_change(struct account_watch *watch, const struct watch_change *change)
+{
+    struct smtp_session *session = CONTAINER_OF(watch, struct smtp_session, watch);
+
+    session->is_expelled = change->is_closed;
+}
+
+static void log_in(struct smtp_session *session, const struct authenticated *who)
+{
+    session->is_authenticated = true;
+    session->user_place = who->place;
+    buffer_clear(&session->user);
+    buffer_append(&session->user, who->address);
+    session->is_watching = true;
+    watch_start(session->options->router, &session->watch, session->user_place, on_change);
+}
+
+void smtp_log_out(struct smtp_session *session)
+{
+    if (session->is_watching) {
+        watch_stop(&session->watch);
+    }
+    session->is_watching = false;
+    session->is_expelled = false;
+    session->is_authenticated = false;
+    session->user_place = (struct account_place){0};
+    buffer_clear(&session->user);
+}
+
 static void on_checked(struct auth_call *call, enum status status, const struct authenticated *who)
 {
     struct smtp_session *session = CONTAINER_OF(call, struct smtp_session, auth);
 
     switch (status) {
     case STATUS_OK:
-        session->is_authenticated = true;
-        session->user_place = who->place;
-        buffer_clear(&session->user);
-        buffer_append(&session->user, who->address);
+        log_in(session, who);
         smtp_wake(session, smtp_reply(session, "235 2.7.0 welcome"));
         return;
     case STATUS_DENIED:

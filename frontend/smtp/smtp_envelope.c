@@ -64,6 +64,10 @@ enum session_next smtp_run_mail(struct smtp_session *session, struct slice argum
     if (session->options->service == SMTP_SUBMISSION && !session->is_authenticated) {
         return smtp_reply(session, "530 5.7.0 say who you are first");
     }
+    if (session->is_expelled) {
+        smtp_say(session, "421 4.7.0 the account is not in use any more");
+        return SESSION_ENDS;
+    }
     if (smtp_command_take_keyword(&argument, SLICE("FROM:")) != STATUS_OK) {
         return smtp_reply(session, "501 5.5.4 MAIL FROM:<address>");
     }

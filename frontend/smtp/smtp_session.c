@@ -308,9 +308,7 @@ static enum session_next on_tls(void *data)
 
     smtp_reset(session);
     buffer_clear(&session->client_name);
-    buffer_clear(&session->user);
-    session->user_place = (struct account_place){0};
-    session->is_authenticated = false;
+    smtp_log_out(session);
     session->is_extended = false;
     return SESSION_READS;
 }
@@ -337,6 +335,7 @@ static void free_session(void *data)
 
     smtp_reset(session);
     auth_call_cancel(&session->auth);
+    smtp_log_out(session);
     sasl_done(&session->sasl);
     buffer_done(&session->client_name);
     buffer_done(&session->user);

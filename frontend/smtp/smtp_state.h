@@ -9,6 +9,7 @@
 #include "mail/dot_stuffing.h"
 #include "router/delivery.h"
 #include "router/directory.h"
+#include "router/watch_client.h"
 
 /* One RCPT that was taken, and the accounts that get the message for it. */
 struct smtp_recipient {
@@ -62,6 +63,9 @@ struct smtp_session {
     bool is_authenticated;
     struct buffer user; /* the account's own address */
     struct account_place user_place;
+    struct account_watch watch; /* of the user's account */
+    bool is_watching;
+    bool is_expelled; /* that account is not in use any more */
 
     struct smtp_envelope envelope;
     struct buffer pending; /* the address whose look-up is in flight */
@@ -109,6 +113,9 @@ typedef enum session_next smtp_command_fn(struct smtp_session *session, struct s
 smtp_command_fn smtp_run_auth;                /* smtp_auth.c */
 smtp_command_fn smtp_run_mail, smtp_run_rcpt; /* smtp_envelope.c */
 smtp_command_fn smtp_run_data, smtp_run_bdat; /* smtp_data.c */
+
+/* Forgets who the client is. */
+void smtp_log_out(struct smtp_session *session);
 
 /* Whether AUTH may be used now. */
 bool smtp_may_authenticate(const struct smtp_session *session);

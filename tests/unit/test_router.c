@@ -802,12 +802,14 @@ static void rows_of_a_large_set_are_asked_for_in_parts(void **state)
 static struct account_watch watches[2];
 static unsigned told[2];
 static bool told_everything;
+static bool told_closed;
 static bool stops_itself;
 
 static void on_change(struct account_watch *watch, const struct watch_change *change)
 {
     told[watch - watches]++;
     told_everything = change->everything;
+    told_closed = change->is_closed;
     if (stops_itself) {
         watch_stop(watch);
     }
@@ -861,6 +863,7 @@ static void open_watches(void)
 {
     memset(told, 0, sizeof(told));
     told_everything = false;
+    told_closed = false;
     stops_itself = false;
     storage.serve = serve_stream;
     fake_storage_play(&storage, start_watches);
@@ -870,10 +873,12 @@ static void watches_of_an_account_share_a_stream(void **state)
 {
     open_watches();
     assert_int_equal(storage.seen_count, 1);
-    assert_int_equal(told[0] + told[1], 0);
-    fake_storage_play(&storage, tell_and_stop);
     assert_int_equal(told[0], 1);
     assert_int_equal(told[1], 1);
+    assert_true(told_everything);
+    fake_storage_play(&storage, tell_and_stop);
+    assert_int_equal(told[0], 2);
+    assert_int_equal(told[1], 2);
     assert_false(told_everything);
     fake_storage_play(&storage, stop_watches);
     assert_int_equal(storage.held_count, 0);
@@ -896,10 +901,10 @@ static void stream_that_broke_is_opened_again_and_tells_everything(void **state)
     fake_storage_play(&storage, break_stream);
     fake_storage_play(&storage, settle_and_stop);
     assert_int_equal(storage.seen_count, 2);
-    assert_int_equal(told[0], 1);
+    assert_int_equal(told[0], 2);
     assert_true(told_everything);
     fake_storage_play(&storage, tell_and_stop);
-    assert_int_equal(told[0], 2);
+    assert_int_equal(told[0], 3);
     assert_false(told_everything);
     fake_storage_play(&storage, stop_watches);
 }
@@ -909,8 +914,8 @@ static void watch_may_stop_while_it_is_told(void **state)
     open_watches();
     stops_itself = true;
     fake_storage_play(&storage, tell_and_stop);
-    assert_int_equal(told[0], 1);
-    assert_int_equal(told[1], 1);
+    assert_int_equal(told[0], 2);
+    assert_int_equal(told[1], 2);
     assert_null(watches[0].stream);
     assert_int_equal(storage.held_count, 0);
 }
@@ -919,6 +924,56 @@ static void break_and_stop_watches(struct fake_storage *fake)
 {
     break_stream(fake);
     stop_watches(fake);
+}
+
+static void close_account(struct fake_storage *fake)
+{
+    Aviso__WatchEvent event = AVISO__WATCH_EVENT__INIT;
+
+    event.modseq = 2;
+    event.closed = true;
+    fake_reply(&fake->held[0], &event.base);
+    fake_storage_settle(fake, stop);
+}
+
+static void watch_again(struct fake_storage *fake)
+{
+    watch_stop(&watches[1]);
+    watch_start(fake->router, &watches[1], (struct account_place){2, 1}, on_change);
+    assert_int_equal(told[1], 2);
+    fake_storage_settle(fake, stop);
+}
+
+static void who_comes_to_a_closed_account_hears_of_that(void **state)
+{
+    open_watches();
+    assert_false(told_closed);
+    fake_storage_play(&storage, close_account);
+    assert_int_equal(told[1], 2);
+    assert_true(told_closed);
+    fake_storage_play(&storage, watch_again);
+    assert_int_equal(storage.seen_count, 1);
+    assert_int_equal(told[1], 3);
+    assert_true(told_closed);
+    fake_storage_play(&storage, stop_watches);
+}
+
+static void end_for_ever(struct fake_storage *fake)
+{
+    fake_fail(&fake->held[0], STATUS_NOT_FOUND);
+    fake->held_count = 0;
+    fake_storage_settle(fake, stop);
+}
+
+static void account_that_is_not_there_is_closed(void **state)
+{
+    open_watches();
+    stops_itself = true;
+    fake_storage_play(&storage, end_for_ever);
+    assert_true(told_closed);
+    assert_int_equal(storage.seen_count, 1);
+    assert_null(watches[0].stream);
+    assert_null(watches[1].stream);
 }
 
 static void stopped_watch_opens_no_stream_again(void **state)
@@ -961,6 +1016,8 @@ int main(void)
         TEST(watches_of_an_account_share_a_stream),
         TEST(stream_that_broke_is_opened_again_and_tells_everything),
         TEST(watch_may_stop_while_it_is_told),
+        TEST(who_comes_to_a_closed_account_hears_of_that),
+        TEST(account_that_is_not_there_is_closed),
         TEST(stopped_watch_opens_no_stream_again),
     };
 
