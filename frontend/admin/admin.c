@@ -10,6 +10,7 @@ enum {
     TOKEN_SIZE_MAX = 1024,
     METRICS_SIZE_MAX = 1024 * 1024,
     NAME_SIZE_MAX = 1024,
+    ALLOWED_SIZE_MAX = 128,
 };
 
 /* "*" stands for one escaped segment, which becomes the operation's name in the form that the row
@@ -55,15 +56,16 @@ static bool path_matches(const struct route *route, struct slice path, struct sl
     return slice_find(*out_name, '/') == out_name->size;
 }
 
+/* Notes the methods of the path's routes in `allowed`, "GET, PATCH", for who used another. */
 static const struct route *find_route(const struct http_request *request, struct slice *out_name,
-                                      bool *out_path_known)
+                                      struct buffer *allowed)
 {
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         if (path_matches(&routes[i], request->path, out_name)) {
-            *out_path_known = true;
             if (slice_equals(request->method, slice_of(routes[i].method))) {
                 return &routes[i];
             }
+            buffer_printf(allowed, "%s%s", allowed->size > 0 ? ", " : "", routes[i].method);
         }
     }
     return NULL;
@@ -145,18 +147,23 @@ static void serve_admin(struct admin *admin, struct http_exchange *exchange,
 {
     struct admin_operation *operation = begin(admin, exchange);
     struct slice segment = {0};
-    bool path_known = false;
-    const struct route *route = find_route(request, &segment, &path_known);
+    struct buffer allowed;
+
+    buffer_init(&allowed, ALLOWED_SIZE_MAX);
+    const struct route *route = find_route(request, &segment, &allowed);
 
     if (!is_allowed(admin, request)) {
         http_respond_header(exchange, "WWW-Authenticate", SLICE("Bearer"));
         admin_refuse(operation, 401, "denied", "the token is missing or wrong");
+    } else if (route == NULL && allowed.size == 0) {
+        admin_refuse(operation, 404, "not_found", "there is no such path");
     } else if (route == NULL) {
-        admin_refuse(operation, path_known ? 405 : 404, "not_found",
-                     path_known ? "this method is not for this path" : "there is no such path");
+        http_respond_header(exchange, "Allow", buffer_view(&allowed));
+        admin_refuse(operation, 405, "not_allowed", "this method is not for this path");
     } else if (read_body(operation, request) && read_name(operation, route, segment)) {
         route->run(operation, request);
     }
+    buffer_done(&allowed);
 }
 
 /* ---- Health and metrics ---- */

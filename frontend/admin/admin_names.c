@@ -117,7 +117,10 @@ static void on_old(struct directory_call *call, enum status status,
                    const struct directory_entry *old)
 {
     struct admin_operation *operation = CONTAINER_OF(call, struct admin_operation, directory);
-    struct directory_entry entry = {.name = operation->name};
+    struct directory_entry entry = {
+        .name = operation->name,
+        .revision = status == STATUS_OK ? old->revision : 0,
+    };
     struct slice kind;
 
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {

@@ -10,7 +10,7 @@
 #include "core/macros.h"
 #include "core/number.h"
 
-enum { PASSWORD_SIZE_MAX = 1024 };
+enum { LINE_SIZE_MAX = 2048 };
 
 typedef enum ctl_exit command_fn(const struct ctl *ctl);
 
@@ -83,9 +83,14 @@ static int usage(void)
 
 /* ---- Passwords ---- */
 
+/* A line that does not fit is none: half a password would lock its owner out. */
 static bool read_line(char *line)
 {
-    if (fgets(line, PASSWORD_SIZE_MAX, stdin) == NULL) {
+    if (fgets(line, LINE_SIZE_MAX, stdin) == NULL) {
+        return false;
+    }
+    if (strchr(line, '\n') == NULL && strlen(line) + 1 == LINE_SIZE_MAX) {
+        fputs("avisoctl: that password is too long\n", stderr);
         return false;
     }
     line[strcspn(line, "\r\n")] = '\0';
@@ -114,7 +119,7 @@ static bool ask_password(char *password)
 /* Puts "password" or "credential" into `body`; false, and it is said why: there is none. */
 static bool put_secret(const struct ctl *ctl, json_t *body)
 {
-    char password[PASSWORD_SIZE_MAX];
+    char password[LINE_SIZE_MAX];
 
     if (ctl->credential != NULL) {
         json_object_set_new(body, "credential", json_string(ctl->credential));
