@@ -1,13 +1,14 @@
-/* Hearing of changes in an account. Watches of one account on one loop share one stream, whose first
- * event says how the account is: so every watcher hears of what happened since watch_start(), be it
- * only that something may have. A stream that breaks is opened again, and begins like the first. */
+/* Hearing of changes in an account. Watches of one account on one loop share one stream, whose
+ * first event says how the account is: so every watcher hears of what happened since watch_start(),
+ * be it only that something may have. A stream that breaks is opened again, and begins like the
+ * first. */
 #ifndef AVISO_ROUTER_WATCH_CLIENT_H
 #define AVISO_ROUTER_WATCH_CLIENT_H
 
 #include "router/account_client.h"
 
 struct watch_change {
-    uint64_t modseq; /* of the account: who has seen it has missed nothing */
+    uint64_t modseq;           /* of the account: who has seen it has missed nothing */
     const uint32_t *mailboxes; /* in which messages changed */
     size_t mailbox_count;
     bool everything;   /* a stream began: anything up to `modseq` may have changed */

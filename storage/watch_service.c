@@ -21,8 +21,7 @@ static void serve_watch(Aviso__Watches_Service *service, const Aviso__WatchReque
         status = shard_account_state(shard, request->account, &modseq, &suspended);
     }
     if (shard != NULL && status == STATUS_OK) {
-        status = watches_add(shard_watches(shard), request->account, modseq, suspended, send,
-                             call);
+        status = watches_add(shard_watches(shard), request->account, modseq, suspended, send, call);
     }
     if (status == STATUS_NOT_LEADER) {
         rpc_fail_not_leader(call, 0);

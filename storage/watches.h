@@ -15,10 +15,11 @@ enum { WATCHES_MAX = 100000 /* streams of one shard */ };
 struct watches *watches_new(void);
 void watches_free(struct watches *watches);
 
-/* Begins the stream of `call`, whose first item says `modseq` and `closed`. BUSY: WATCHES_MAX are there, and the
- * call is not answered. */
+/* Begins the stream of `call`, whose first item says `modseq` and `closed`. BUSY: WATCHES_MAX are
+ * there, and the call is not answered. */
 NODISCARD enum status watches_add(struct watches *watches, uint64_t account, uint64_t modseq,
-                                  bool closed, Aviso__WatchEvent_Closure send, struct rpc_request *call);
+                                  bool closed, Aviso__WatchEvent_Closure send,
+                                  struct rpc_request *call);
 
 /* An apply_change_fn; `context` is the watches. */
 void watches_changed(void *context, const struct apply_change *change);

@@ -25,8 +25,8 @@ static enum session_next check(struct pop3_session *session, struct slice user,
     return SESSION_WAITS;
 }
 
-/* Nothing may be said that was not asked for, so the end is all that a client hears when its account
- * is suspended or removed; nothing is removed then, as after a timeout (RFC 1939 §3). */
+/* Nothing may be said that was not asked for, so the end is all that a client hears when its
+ * account is suspended or removed; no message is removed then, as after a timeout (RFC 1939 §3). */
 static void on_change(struct account_watch *watch, const struct watch_change *change)
 {
     struct pop3_session *session = CONTAINER_OF(watch, struct pop3_session, watch);
