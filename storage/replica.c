@@ -1,6 +1,7 @@
 #include "core/check.h"
 #include "core/memory.h"
 #include "storage/crash_point.h"
+#include "storage/raft/mutant.h"
 #include "storage/replica_core.h"
 #include "storage/replica_recovery.h"
 
@@ -237,13 +238,17 @@ static void take_snapshots(struct replica *replica, const struct raft_effects *e
     }
 }
 
-/* What is being installed replaces what would be applied. */
+/* What is being installed replaces what would be applied. It waits for the writes before it: the
+ * log that begins after the snapshot needs a term that is not behind it, also after a crash. */
 static void advance_state(struct replica *replica)
 {
     if (replica->is_applying || replica->status != STATUS_OK) {
         return;
     }
     if (replica->wants_install) {
+        if (replica->writes != NULL && !MUTANT(25)) {
+            return;
+        }
         replica->wants_install = false;
         replica->is_installing = true;
         CRASH_POINT("replica.before_install");

@@ -34,7 +34,8 @@
  *   12 log_write       the log in memory is ahead of the disk after a failed append
  *   15 log_compact,    the log is truncated past the durable applied index
  *      sim_shard
- *   16 sim_shard       the installation of a snapshot is not finished after a crash */
+ *   16 sim_shard       the installation of a snapshot is not finished after a crash
+ *   25 replica         an installation begins before the writes that came before it are durable */
 #ifndef AVISO_STORAGE_RAFT_MUTANT_H
 #define AVISO_STORAGE_RAFT_MUTANT_H
 

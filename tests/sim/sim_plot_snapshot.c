@@ -12,6 +12,7 @@ static bool begin_behind(struct sim *sim, struct plot *plot)
 {
     plot_partition(sim, plot, plot_bit(follower_of(plot)));
     plot->index = replica_state(follower_of(plot)->replica).last.index;
+    plot_step_event(plot->leader, RAFT_TRANSFER, shard_id(plot->others[1]));
     return true;
 }
 
@@ -38,9 +39,12 @@ static bool is_behind(struct sim *sim, struct plot *plot)
            replica_state(leader->replica).first_index > plot->index + 1;
 }
 
+/* With a disk that is slow to write down the new term. */
 static void rejoin(struct sim *sim, struct plot *plot)
 {
     plot_partition(sim, plot, 0);
+    follower_of(plot)->node->disk_us =
+        nemesis_chance(sim, 2) == 0 ? nemesis_between(sim, 500 * MS, 5 * SECOND) : 0;
 }
 
 static bool catches_up(struct sim *sim, struct plot *plot)
