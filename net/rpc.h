@@ -127,7 +127,8 @@ static inline struct slice slice_from_wire(ProtobufCBinaryData bytes)
 
 /* A channel within the process, for callers on `loop`: requests and replies are packed, posted to
  * the loop of the shard, and unpacked there, as over a socket. UNSUPPORTED of every call: none of
- * `services`, which are borrowed, is `descriptor`'s. Free it on its loop, with no call in flight.
+ * `services`, which are borrowed, is `descriptor`'s. UNAVAILABLE: they are NULL. Free it on its
+ * loop, with no call in flight.
  */
 ProtobufCService *rpc_local_channel_new(struct loop *loop,
                                         const ProtobufCServiceDescriptor *descriptor,

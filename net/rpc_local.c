@@ -49,7 +49,7 @@ static enum status send(struct rpc_pending *pending, const struct rpc_outgoing *
 
     if (channel->served == NULL) {
         rpc_octets_unref(outgoing->octets);
-        return STATUS_UNSUPPORTED;
+        return channel->services == NULL ? STATUS_UNAVAILABLE : STATUS_UNSUPPORTED;
     }
     struct loop *loop = channel->services->route(channel->services->context, outgoing->shard);
     char *packed = memory_resized(NULL, outgoing->message_size + 1);
@@ -110,7 +110,7 @@ ProtobufCService *rpc_local_channel_new(struct loop *loop,
 
     rpc_channel_init(&channel->channel, loop, descriptor, &carrier);
     channel->services = services;
-    for (size_t i = 0; i < services->service_count; i++) {
+    for (size_t i = 0; services != NULL && i < services->service_count; i++) {
         if (strcmp(services->services[i]->descriptor->name, descriptor->name) == 0) {
             channel->served = services->services[i];
         }

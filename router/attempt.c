@@ -64,6 +64,7 @@ static void send(struct attempt *attempt, const ProtobufCMessage *request)
         router_channel(attempt->router, attempt->call.shard, attempt->service);
 
     attempt->tries++;
+    attempt->asked = channel;
     attempt->call.deadline_ms = attempt->deadline_ms;
     attempt->call.octets = attempt->octets != NULL ? rpc_octets_ref(attempt->octets) : NULL;
     channel->invoke(channel, attempt->method, request, on_reply, &attempt->call);
@@ -94,10 +95,9 @@ static void on_reply(const ProtobufCMessage *reply, void *data)
     enum status status = attempt->call.status;
     uint64_t pause = pause_ms(attempt->tries);
 
+    router_learn(attempt->router, attempt->call.shard, attempt->asked, status,
+                 attempt->call.leader_hint);
     if (may_be_tried_again(status) && now_ms + pause < attempt->deadline_ms) {
-        if (status == STATUS_NOT_LEADER) {
-            router_learn_leader(attempt->router, attempt->call.shard, attempt->call.leader_hint);
-        }
         loop_timer_start(&attempt->pause, pause);
         return;
     }

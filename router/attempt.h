@@ -24,7 +24,8 @@ struct attempt {
     unsigned method;
     uint64_t deadline_ms;
     unsigned tries;
-    struct buffer packed; /* the request, to be sent again */
+    const ProtobufCService *asked; /* the channel of the last one */
+    struct buffer packed;          /* the request, to be sent again */
     struct rpc_octets *octets;
     struct rpc_call call;
     struct loop_timer pause;

@@ -12,8 +12,10 @@ struct account_stream;
 ProtobufCService *router_channel(struct router *router, uint32_t shard,
                                  const ProtobufCServiceDescriptor *service);
 
-/* A node said that another leads; 0: it does not know who. */
-void router_learn_leader(struct router *router, uint32_t shard, uint32_t node);
+/* How a call by the channel `asked` to `shard` ended: whoever gave it up may have to ask another
+ * node next time. `hint`: who leads, as it was told with NOT_LEADER. */
+void router_learn(struct router *router, uint32_t shard, const ProtobufCService *asked,
+                  enum status status, uint32_t hint);
 
 /* Of the options. */
 uint64_t router_call_timeout_ms(const struct router *router);

@@ -18,7 +18,7 @@ struct cluster_map {
     size_t prefix_size;
     bool has_config;
     struct cluster_config config;
-    struct numbered nodes;  /* struct cluster_node */
+    struct numbered nodes;  /* struct cluster_node_entry */
     struct numbered drains; /* struct drain */
     struct numbered shards; /* struct cluster_shard_entry */
     struct numbered slots;  /* struct cluster_slots, by the first */
@@ -31,7 +31,7 @@ struct cluster_map *cluster_map_new(struct slice prefix)
     CHECK(prefix.size < PREFIX_SIZE_MAX);
     memcpy(map->prefix, prefix.data, prefix.size);
     map->prefix_size = prefix.size;
-    numbered_init(&map->nodes, sizeof(struct cluster_node));
+    numbered_init(&map->nodes, sizeof(struct cluster_node_entry));
     numbered_init(&map->drains, sizeof(struct drain));
     numbered_init(&map->shards, sizeof(struct cluster_shard_entry));
     numbered_init(&map->slots, sizeof(struct cluster_slots));
@@ -116,17 +116,31 @@ enum status cluster_prefix(struct slice name, struct buffer *output)
 
 /* ---- Changes ---- */
 
+/* If need be, one that went away is forgotten. */
+static bool has_room_for_node(struct cluster_map *map)
+{
+    for (size_t i = 0; map->nodes.count >= CLUSTER_NODES_MAX && i < map->nodes.count; i++) {
+        const struct cluster_node_entry *entry = numbered_at(&map->nodes, i);
+
+        if (!entry->is_alive) {
+            numbered_remove(&map->nodes, entry->node.id);
+            break;
+        }
+    }
+    return map->nodes.count < CLUSTER_NODES_MAX;
+}
+
 static enum status put_node(struct cluster_map *map, uint32_t id, struct slice value)
 {
     struct cluster_node node;
     enum status status = cluster_node_parse(id, value, &node);
 
-    if (status == STATUS_OK && map->nodes.count >= CLUSTER_NODES_MAX &&
-        numbered_find(&map->nodes, id) == NULL) {
+    if (status == STATUS_OK && numbered_find(&map->nodes, id) == NULL && !has_room_for_node(map)) {
         return STATUS_TOO_LARGE;
     }
     if (status == STATUS_OK) {
-        *(struct cluster_node *)numbered_put(&map->nodes, id) = node;
+        *(struct cluster_node_entry *)numbered_put(&map->nodes, id) =
+            (struct cluster_node_entry){node, true};
     }
     return status;
 }
@@ -236,6 +250,15 @@ static void forget_shard(struct cluster_map *map, uint32_t id, bool is_leader)
     }
 }
 
+static void forget_node(struct cluster_map *map, uint32_t id)
+{
+    struct cluster_node_entry *entry = numbered_find(&map->nodes, id);
+
+    if (entry != NULL) {
+        entry->is_alive = false;
+    }
+}
+
 void cluster_map_delete(struct cluster_map *map, struct slice key)
 {
     struct slice kind;
@@ -248,7 +271,7 @@ void cluster_map_delete(struct cluster_map *map, struct slice key)
     if (slice_equals(kind, SLICE("config"))) {
         map->has_config = false;
     } else if (slice_equals(kind, SLICE("nodes"))) {
-        numbered_remove(&map->nodes, first);
+        forget_node(map, first);
     } else if (slice_equals(kind, SLICE("drains"))) {
         numbered_remove(&map->drains, first);
     } else if (slice_equals(kind, SLICE("shards")) || slice_equals(kind, SLICE("leaders"))) {
@@ -270,12 +293,12 @@ size_t cluster_map_node_count(const struct cluster_map *map)
     return map->nodes.count;
 }
 
-const struct cluster_node *cluster_map_node_at(const struct cluster_map *map, size_t index)
+const struct cluster_node_entry *cluster_map_node_at(const struct cluster_map *map, size_t index)
 {
     return numbered_at(&map->nodes, index);
 }
 
-const struct cluster_node *cluster_map_node(const struct cluster_map *map, uint32_t id)
+const struct cluster_node_entry *cluster_map_node(const struct cluster_map *map, uint32_t id)
 {
     return numbered_find(&map->nodes, id);
 }
@@ -370,7 +393,8 @@ enum status cluster_map_snapshot(const struct cluster_map *map, struct shard_map
         }
     }
     for (size_t i = 0; i < map->nodes.count; i++) {
-        fill_node(numbered_at(&map->nodes, i), &nodes[parts.node_count++]);
+        fill_node(&((const struct cluster_node_entry *)numbered_at(&map->nodes, i))->node,
+                  &nodes[parts.node_count++]);
     }
     parts.cluster = map->config.id;
     parts.shards = shards;

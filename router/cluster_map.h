@@ -18,6 +18,13 @@ struct cluster_shard_entry {
     struct cluster_leader leader;
 };
 
+/* A node that was there since we look. One that went away is kept: while etcd rests its lease ends,
+ * and it may serve all the same. */
+struct cluster_node_entry {
+    struct cluster_node node;
+    bool is_alive; /* holds its lease */
+};
+
 /* `prefix` is that of the cluster, with the slash at its end; copied. */
 struct cluster_map *cluster_map_new(struct slice prefix);
 void cluster_map_free(struct cluster_map *map);
@@ -32,10 +39,10 @@ void cluster_map_delete(struct cluster_map *map, struct slice key);
 /* NULL: there is none yet. */
 const struct cluster_config *cluster_map_config(const struct cluster_map *map);
 
-/* The nodes that are alive, by ascending id. */
+/* The nodes, by ascending id. */
 size_t cluster_map_node_count(const struct cluster_map *map);
-const struct cluster_node *cluster_map_node_at(const struct cluster_map *map, size_t index);
-const struct cluster_node *cluster_map_node(const struct cluster_map *map, uint32_t id);
+const struct cluster_node_entry *cluster_map_node_at(const struct cluster_map *map, size_t index);
+const struct cluster_node_entry *cluster_map_node(const struct cluster_map *map, uint32_t id);
 
 /* The nodes that are to be emptied, by ascending id. */
 size_t cluster_map_drain_count(const struct cluster_map *map);

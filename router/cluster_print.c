@@ -56,6 +56,7 @@ void cluster_shard_print(const struct cluster_shard *shard, struct buffer *outpu
     buffer_printf(output, "{\"version\":1");
     print_number("generation", shard->generation, output);
     print_number("voters", shard->voters, output);
+    print_number("founders", shard->founders, output);
     print_number("life_next", shard->life_next, output);
     print_number("leader_wish", shard->leader_wish, output);
     print_name("region", &shard->region, output);

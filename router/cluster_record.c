@@ -263,6 +263,8 @@ enum status cluster_shard_parse(uint32_t id, struct slice text, struct cluster_s
     begin(&reading, text);
     shard.generation = read_number(&reading, reading.root, "generation", 1, INT64_MAX);
     shard.voters = (uint32_t)read_number(&reading, reading.root, "voters", 1, CLUSTER_VOTERS_MAX);
+    shard.founders =
+        (uint32_t)read_number(&reading, reading.root, "founders", 1, CLUSTER_REPLICAS_MAX);
     shard.life_next = (uint32_t)read_number(&reading, reading.root, "life_next", 1, UINT32_MAX);
     shard.leader_wish = (uint32_t)read_number(&reading, reading.root, "leader_wish", 0, UINT32_MAX);
     read_name(&reading, "region", &shard.region);

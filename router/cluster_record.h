@@ -83,6 +83,7 @@ struct cluster_shard {
     uint32_t id;
     uint64_t generation;          /* raised when a configuration was forced */
     uint32_t voters;              /* how many are wanted */
+    uint32_t founders;            /* lives 1 to this are of the replicas it was founded with */
     uint32_t life_next;           /* above every life given in this shard */
     struct cluster_name region;   /* its home; empty: any */
     struct cluster_replicas now;  /* as the leader last wrote; one voter at least */

@@ -14,35 +14,41 @@
 #include "proto/watch.pb-c.h"
 #include "router/channels.h"
 #include "router/directory_cache.h"
+#include "router/remotes.h"
 
-enum { SERVICE_COUNT = 6, STREAM_BUCKETS = 4096 };
+enum { SERVICE_COUNT = 6, STREAM_BUCKETS = 4096, NODE_SILENCE_MAX_MS = 5000 };
 
 struct router {
     struct router_options options;
-    ProtobufCService *local[SERVICE_COUNT]; /* in the order of service_of() */
+    ProtobufCService *local[SERVICE_COUNT]; /* in the order of `services` */
+    struct remotes *remotes;
     struct directory_cache *directory_cache;
     struct account_stream *streams[STREAM_BUCKETS]; /* by account: ten thousand may be watched */
 };
 
-static const ProtobufCServiceDescriptor *service_of(size_t index)
-{
-    const ProtobufCServiceDescriptor *const services[SERVICE_COUNT] = {
-        &aviso__directory__descriptor, &aviso__accounts__descriptor, &aviso__mailboxes__descriptor,
-        &aviso__delivery__descriptor,  &aviso__watches__descriptor,  &aviso__handovers__descriptor,
-    };
-
-    return services[index];
-}
+static const ProtobufCServiceDescriptor *const services[SERVICE_COUNT] = {
+    &aviso__directory__descriptor, &aviso__accounts__descriptor, &aviso__mailboxes__descriptor,
+    &aviso__delivery__descriptor,  &aviso__watches__descriptor,  &aviso__handovers__descriptor,
+};
 
 struct router *router_new(const struct router_options *options)
 {
     struct router *router = NEW(struct router);
 
-    CHECK(options->local != NULL);
+    struct remotes_options remotes = {
+        .loop = options->loop,
+        .services = services,
+        .service_count = SERVICE_COUNT,
+        .tls = options->tls,
+        .is_plain_allowed = options->is_plain_allowed,
+        .silence_max_ms = NODE_SILENCE_MAX_MS,
+    };
+
     router->options = *options;
     router->options.map = shard_map_ref(options->map);
+    router->remotes = remotes_new(&remotes);
     for (size_t i = 0; i < SERVICE_COUNT; i++) {
-        router->local[i] = rpc_local_channel_new(options->loop, service_of(i), options->local);
+        router->local[i] = rpc_local_channel_new(options->loop, services[i], options->local);
     }
     router->directory_cache = directory_cache_new(options->directory_cache_count_max);
     return router;
@@ -59,6 +65,7 @@ void router_free(struct router *router)
     for (size_t i = 0; i < SERVICE_COUNT; i++) {
         rpc_channel_free(router->local[i]);
     }
+    remotes_free(router->remotes);
     directory_cache_free(router->directory_cache);
     shard_map_unref(router->options.map);
     memory_free(router);
@@ -100,22 +107,48 @@ struct account_stream **router_account_streams(struct router *router, uint64_t a
     return &router->streams[(account ^ account >> 40) % STREAM_BUCKETS];
 }
 
-/* All shards are in this process; where they are on other nodes, the map will say which. */
+void router_update_map(struct router *router, struct shard_map *map)
+{
+    struct shard_map *before = router->options.map;
+
+    router->options.map = shard_map_ref(map);
+    shard_map_unref(before);
+}
+
+static bool is_of_cluster(const struct router *router)
+{
+    return shard_map_cluster(router->options.map) != 0;
+}
+
+/* What nobody serves goes to the channels of this process: they refuse it if there is no storage.
+ */
 ProtobufCService *router_channel(struct router *router, uint32_t shard,
                                  const ProtobufCServiceDescriptor *service)
 {
     size_t index = 0;
+    ProtobufCService *remote = NULL;
 
-    while (index < SERVICE_COUNT && service_of(index) != service) {
+    while (index < SERVICE_COUNT && services[index] != service) {
         index++;
     }
     CHECK(index < SERVICE_COUNT);
-    return router->local[index];
+    if (is_of_cluster(router)) {
+        remote = remotes_channel(router->remotes, router->options.map, shard, index);
+    }
+    return remote != NULL ? remote : router->local[index];
 }
 
 /* With one node there is nobody else to ask; the pause before the next attempt does the rest. */
-void router_learn_leader(struct router *router, uint32_t shard, uint32_t node)
+void router_learn(struct router *router, uint32_t shard, const ProtobufCService *asked,
+                  enum status status, uint32_t hint)
 {
+    bool is_elsewhere =
+        status == STATUS_NOT_LEADER || status == STATUS_UNAVAILABLE || status == STATUS_TIMED_OUT;
+
+    if (is_elsewhere && is_of_cluster(router)) {
+        remotes_learn(router->remotes, router->options.map, shard, asked,
+                      status == STATUS_NOT_LEADER ? hint : 0);
+    }
 }
 
 void request_id_make(struct request_id *out_id)

@@ -14,6 +14,7 @@
 
 #include "net/loop.h"
 #include "net/rpc.h"
+#include "net/tls.h"
 #include "net/worker.h"
 #include "router/shard_map.h"
 
@@ -22,7 +23,9 @@ struct router;
 struct router_options {
     struct loop *loop;
     const struct rpc_services *local; /* the services of this process; NULL: none, all are remote */
-    struct shard_map *map;
+    struct shard_map *map;            /* of a cluster: then storage is where it says */
+    struct tls_context *tls;          /* for storage nodes; NULL: plain */
+    bool is_plain_allowed;            /* to nodes that are not on loopback */
     struct worker_pool *workers;      /* for compressing and parsing large messages */
     uint64_t call_timeout_ms;         /* a call's deadline, retries included: 30 s */
     uint64_t directory_cache_ms;      /* how old a directory answer may be: 5 s */
@@ -35,7 +38,10 @@ struct router *router_new(const struct router_options *options);
 /* With no call in flight. */
 void router_free(struct router *router);
 
-/* What it was made with. */
+/* From now on, a newer map: on its loop. */
+void router_update_map(struct router *router, struct shard_map *map);
+
+/* What it was made with; the map is valid until the next one. */
 struct loop *router_loop(const struct router *router);
 const struct shard_map *router_map(const struct router *router);
 struct worker_pool *router_workers(const struct router *router);

@@ -127,6 +127,9 @@ struct shard_map *shard_map_build(const struct shard_map_parts *parts)
     map->details = copy_of(parts->shards, parts->shard_count * sizeof(*parts->shards));
     map->nodes = copy_of(parts->nodes, parts->node_count * sizeof(*parts->nodes));
     map->node_count = parts->node_count;
+    for (uint32_t i = 0; i < map->node_count; i++) {
+        map->nodes[i].cluster = map->cluster;
+    }
     for (uint32_t i = 0; i < parts->shard_count; i++) {
         map->shards[i] = parts->shards[i].id;
         CHECK(i == 0 || map->shards[i] > map->shards[i - 1]);

@@ -28,6 +28,7 @@ struct shard_map_shard {
     uint32_t nodes[SHARD_MAP_NODES_MAX];
 };
 struct shard_map_node {
+    uint64_t cluster; /* the map's */
     uint32_t id;
     uint16_t port;
     char address[SHARD_MAP_ADDRESS_SIZE_MAX + 1]; /* numeric */

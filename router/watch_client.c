@@ -12,6 +12,7 @@ struct account_stream {
     struct router *router;
     struct account_place place;
     struct rpc_call call;
+    const ProtobufCService *asked;
     struct loop_timer pause;
     uint64_t pause_ms;
     bool had_event;  /* since it was opened */
@@ -81,9 +82,11 @@ static void open_stream(struct account_stream *stream)
 
     request.account = stream->place.account;
     rpc_call_init(&stream->call, stream->place.shard);
-    aviso__watches__watch(
-        router_channel(stream->router, stream->place.shard, &aviso__watches__descriptor), &request,
-        on_event, &stream->call);
+    ProtobufCService *channel =
+        router_channel(stream->router, stream->place.shard, &aviso__watches__descriptor);
+
+    stream->asked = channel;
+    aviso__watches__watch(channel, &request, on_event, &stream->call);
 }
 
 static void stream_free(struct account_stream *stream)
@@ -108,9 +111,8 @@ static void on_end(struct account_stream *stream)
 {
     enum status status = stream->call.status;
 
-    if (status == STATUS_NOT_LEADER) {
-        router_learn_leader(stream->router, stream->place.shard, stream->call.leader_hint);
-    }
+    router_learn(stream->router, stream->place.shard, stream->asked, status,
+                 stream->call.leader_hint);
     if (status != STATUS_NOT_FOUND || !tell_closed(stream, UINT64_MAX)) {
         reopen_later(stream);
     }

@@ -4,7 +4,8 @@
 
 #define NODE(address, port) "{\"version\":1,\"address\":\"" address "\",\"port\":" #port "}"
 #define SHARD(replicas)                                                                            \
-    "{\"version\":1,\"generation\":1,\"voters\":3,\"life_next\":10,\"replicas\":[" replicas "]}"
+    "{\"version\":1,\"generation\":1,\"voters\":3,\"founders\":3,\"life_next\":10,\"replicas\":"   \
+    "[" replicas "]}"
 #define VOTER(node)   "{\"node\":" #node ",\"life\":1,\"role\":\"voter\"}"
 #define LEARNER(node) "{\"node\":" #node ",\"life\":1,\"role\":\"learner\"}"
 
@@ -67,11 +68,11 @@ static void nodes_and_leaders_come_and_go(void **state)
     assert_int_equal(put(map, "/aviso/c/nodes/3", NODE("127.0.0.3", 65535)), STATUS_OK);
     assert_int_equal(put(map, "/aviso/c/drains/3", "{}"), STATUS_OK);
     assert_int_equal(cluster_map_node_count(map), 2);
-    assert_int_equal(cluster_map_node_at(map, 0)->id, 3);
+    assert_int_equal(cluster_map_node_at(map, 0)->node.id, 3);
     assert_true(cluster_map_is_draining(map, 3));
     cluster_map_delete(map, SLICE("/aviso/c/nodes/3"));
     cluster_map_delete(map, SLICE("/aviso/c/drains/3"));
-    assert_null(cluster_map_node(map, 3));
+    assert_false(cluster_map_node(map, 3)->is_alive);
     assert_false(cluster_map_is_draining(map, 3));
     assert_int_equal(put(map, "/aviso/c/leaders/5", "{\"version\":1,\"node\":2}"), STATUS_OK);
     assert_int_equal(put(map, "/aviso/c/shards/5", SHARD(VOTER(2))), STATUS_OK);
@@ -151,7 +152,7 @@ static void records_that_cannot_be_read_change_nothing(void **state)
     assert_int_equal(put(map, "/aviso/c/shards/1", SHARD(VOTER(9))), STATUS_OK);
     for (size_t i = 0; i < COUNT_OF(records); i++) {
         assert_int_equal(put(map, records[i].key, records[i].value), records[i].status);
-        assert_string_equal(cluster_map_node(map, 1)->address.text, "127.0.0.9");
+        assert_string_equal(cluster_map_node(map, 1)->node.address.text, "127.0.0.9");
         assert_int_equal(cluster_map_shard(map, 1)->shard.now.list[0].node, 9);
         assert_null(cluster_map_config(map));
         assert_int_equal(cluster_map_drain_count(map), 0);
