@@ -117,6 +117,8 @@ static struct log *new_log(const struct log_options *options)
     log->reserve = size / 16 < RESERVE_MAX ? size / 16 : RESERVE_MAX;
     log->shards_max = size / 4 / log_record_size(LOG_STATE_SIZE);
     log->shards_max = log->shards_max < LOG_SHARDS_MAX ? log->shards_max : LOG_SHARDS_MAX;
+    log->zero_ahead = options->zero_ahead;
+    log->zeros = options->zero_ahead > 0 ? memory_zeroed(options->zero_ahead) : NULL;
     log->salt = make_salt(options->seed);
     log->next_group = 1;
     log->head.next_sequence = 1;
@@ -132,6 +134,7 @@ static void free_log(struct log *log)
     for (size_t i = 0; i < log->shard_count; i++) {
         log_shard_free(log->shards[i]);
     }
+    memory_free(log->zeros);
     memory_free(log->cache);
     memory_free(log->shards);
     log_segments_close(&log->segments);

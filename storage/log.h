@@ -77,7 +77,11 @@ struct log_options {
     uint32_t segment_size;  /* octets [64 MiB] */
     size_t cache_size_max;  /* octets of written records kept in memory [64 MiB] */
     size_t spare_count_max; /* unused segments kept for the next [2] */
-    uint64_t seed;          /* makes a new log's identity replayable; 0: the kernel's randomness */
+    /* Octets of zeros written ahead of the end, a piece at a time, in a segment that was none
+     * before. Where a file system notes which blocks were ever written, a sync has to write that
+     * down too; in written ones it has not. [0: none] */
+    uint32_t zero_ahead;
+    uint64_t seed; /* makes a new log's identity replayable; 0: the kernel's randomness */
     log_recovered_fn *on_recovered; /* may be NULL */
     void *context;
 };

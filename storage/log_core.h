@@ -91,6 +91,9 @@ struct log {
     uint32_t file_sequence;
     uint32_t written_end;
     uint32_t synced_end;
+    uint32_t zeroed_end; /* all before it was written at some time */
+    uint32_t zero_ahead;
+    char *zeros; /* as many */
     bool is_unsynced;
     bool is_marked;
     bool is_recovered;

@@ -67,6 +67,7 @@ static void seal(struct log *log, struct file *file, uint32_t end, uint64_t grou
 static enum status switch_segment(struct log *log, const struct log_group *group)
 {
     enum status status = sync_file(log);
+    bool is_new = log->segments.spare_count == 0;
     struct file *file = NULL;
     struct log_segment_header header = {
         .salt = log->salt,
@@ -98,6 +99,7 @@ static enum status switch_segment(struct log *log, const struct log_group *group
     log->file_sequence = group->segment;
     log->written_end = LOG_SEGMENT_HEADER_SIZE;
     log->synced_end = LOG_SEGMENT_HEADER_SIZE;
+    log->zeroed_end = is_new && log->zero_ahead > 0 ? LOG_SEGMENT_HEADER_SIZE : log->segments.size;
     log->is_recovered = false;
     return STATUS_OK;
 }
@@ -116,6 +118,16 @@ static enum status make_void(struct log *log, const struct log_group *group)
     return file_write(log->files, log->file, group->offset, &part, 1) == STATUS_OK
                ? STATUS_NO_SPACE
                : STATUS_IO_ERROR;
+}
+
+/* What goes behind the group into the part of a segment that was never written; mostly nothing. */
+static struct slice zeros_behind(const struct log *log, const struct log_group *group)
+{
+    if (group->end < log->zeroed_end || group->end >= log->segments.size) {
+        return (struct slice){NULL, 0};
+    }
+    return slice_prefix((struct slice){log->zeros, log->zero_ahead},
+                        log->segments.size - group->end);
 }
 
 static enum status write_group(struct log *log, const struct log_group *group)
@@ -137,18 +149,22 @@ static enum status write_group(struct log *log, const struct log_group *group)
     }
     encode_mark(header, LOG_RECORD_GROUP, log->synced_end, log->salt, &place);
 
-    struct slice *parts = memory_resized(NULL, (group->block_count + 1) * sizeof(*parts));
+    struct slice *parts = memory_resized(NULL, (group->block_count + 2) * sizeof(*parts));
+    struct slice zeros = zeros_behind(log, group);
 
     parts[0] = (struct slice){header, sizeof(header)};
     for (size_t i = 0; i < group->block_count; i++) {
         parts[i + 1] = (struct slice){group->blocks[i]->octets, group->blocks[i]->size};
     }
+    parts[group->block_count + 1] = zeros;
     CRASH_POINT("log.before_write");
-    status = file_write(log->files, log->file, group->offset, parts, group->block_count + 1);
+    status = file_write(log->files, log->file, group->offset, parts,
+                        group->block_count + 1 + (zeros.size > 0));
     CRASH_POINT("log.after_write");
     memory_free(parts);
     if (status == STATUS_OK) {
         log->written_end = group->end;
+        log->zeroed_end = zeros.size > 0 ? group->end + (uint32_t)zeros.size : log->zeroed_end;
         log->is_unsynced |= group->block_count > 0;
         log->is_marked = group->block_count == 0;
     }

@@ -14,6 +14,8 @@ enum {
     WORKERS_MAX = 16,
     READ_QUEUE_MAX = 10000,
     SEGMENTS_MAX = 8,
+    LOG_SPARES_MAX = 4,
+    LOG_ZERO_AHEAD = 1024 * 1024,         /* octets */
     SEGMENT_SIZE_LEAST = 4 * 1024 * 1024, /* octets: half of it holds the largest submission */
     OPERATIONS_MAX = 10000,               /* that wait */
     CARE_INTERVAL_MS = 2000,
@@ -44,6 +46,8 @@ static enum status open_log(struct node *node)
         .folder = path,
         .segment_size = node->options.log_segment_size,
         .cache_size_max = node->options.log_cache_size,
+        .spare_count_max = LOG_SPARES_MAX,
+        .zero_ahead = LOG_ZERO_AHEAD,
         .on_recovered = node_on_recovered,
         .context = node,
     };

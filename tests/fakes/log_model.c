@@ -504,6 +504,7 @@ void log_model_init(struct log_model *model, uint64_t seed)
         .folder = folder,
         .segment_size = LOG_SEGMENT_SIZE_MIN,
         .cache_size_max = 20000,
+        .zero_ahead = seed % 3 == 0 ? 12288 : 0,
         .seed = seed | 1,
     };
     assert_int_equal(log_open(&model->options, &model->log), STATUS_OK);
