@@ -10,7 +10,7 @@ enum { POKE_EVERY = 120 * MS };
 static const struct plot_kind *const kinds[] = {
     &plot_old_entries, &plot_late_completion, &plot_wished_alone,    &plot_votes_while_writing,
     &plot_two_heirs,   &plot_late_answers,    &plot_forgotten_lease, &plot_own_lease,
-    &plot_called_upon, &plot_restless,        &plot_behind,
+    &plot_called_upon, &plot_restless,        &plot_behind,          &plot_no_room,
 };
 
 size_t plot_count(void)
@@ -123,6 +123,7 @@ void plot_end(struct sim *sim)
     plot_partition(sim, &sim->plot, 0);
     for (unsigned slot = 0; slot < sim->node_count; slot++) {
         sim->nodes[slot].disk_us = 0;
+        fake_disk_limit(sim->nodes[slot].disk, UINT64_MAX);
     }
     sim->plot.kind = NULL;
 }

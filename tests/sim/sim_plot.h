@@ -47,7 +47,7 @@ struct plot {
     struct shard *leader;                /* when it began */
     struct shard *others[PLOT_CAST_MAX]; /* the other voters, in an order by chance */
     size_t other_count;
-    struct shard *next; /* a later leader */
+    struct shard *next; /* a later leader, or whoever else it is about */
     struct shard *learner;
     struct raft_position mark;
     uint64_t term, index;
@@ -97,7 +97,7 @@ struct shard *plot_leader_after(struct sim *sim, const struct plot *plot, uint64
 extern const struct plot_kind plot_old_entries, plot_late_completion, plot_wished_alone,
     plot_called_upon;
 extern const struct plot_kind plot_votes_while_writing, plot_two_heirs;
-extern const struct plot_kind plot_behind, plot_restless;
+extern const struct plot_kind plot_behind, plot_restless, plot_no_room;
 extern const struct plot_kind plot_late_answers, plot_forgotten_lease, plot_own_lease;
 
 #endif
