@@ -164,6 +164,14 @@ static void vary_leases(struct plan *plan, uint64_t seed)
     plan->read_percent = 60;
 }
 
+/* One seed in six applies real commands, which cost more. */
+static void vary_states(struct plan *plan, uint64_t seed)
+{
+    struct random random = {seed * 0x94d049bb133111eb + 13};
+
+    plan->real_apply = random_below(&random, 6) == 0;
+}
+
 void plan_from_seed(struct plan *plan, uint64_t seed, bool swarm)
 {
     struct random random = {seed * 0x9e3779b97f4a7c15 + 77};
@@ -177,6 +185,7 @@ void plan_from_seed(struct plan *plan, uint64_t seed, bool swarm)
         vary_faults(plan, &random);
         vary_plots(plan, seed);
         vary_leases(plan, seed);
+        vary_states(plan, seed);
     }
     if (plan->nodes == 1) {
         plan->spares = 0;
@@ -187,10 +196,11 @@ void plan_print(const struct plan *plan, struct buffer *output)
 {
     buffer_printf(output,
                   "seed %" PRIu64 ": %u nodes + %u, %u groups of %u voters, %u clients, "
-                  "message %.1f-%.1f ms, sync to %.1f ms, %sa fault every %.0f s:",
+                  "message %.1f-%.1f ms, sync to %.1f ms, %s%sa fault every %.0f s:",
                   plan->seed, plan->nodes, plan->spares, plan->groups, plan->voters, plan->clients,
                   (double)plan->delay_min_us / MS, (double)plan->delay_max_us / MS,
                   (double)plan->sync_max_us / MS, plan->lease_reads ? "reads by leases, " : "",
+                  plan->real_apply ? "real commands, " : "",
                   (double)plan->fault_interval_us / SECOND);
     for (int i = 0; i < FAULT_COUNT; i++) {
         if (plan->weights[i] > 0) {

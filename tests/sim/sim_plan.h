@@ -69,6 +69,7 @@ struct plan {
     uint32_t election_min_ms, election_max_ms, heartbeat_ms;
     size_t message_bytes_max, inflight_messages_max, inflight_bytes_max, uncommitted_bytes_max;
     bool lease_reads;
+    bool real_apply; /* storage/apply, and not the small machine */
 
     uint64_t fault_interval_us; /* on average */
     unsigned weights[FAULT_COUNT];

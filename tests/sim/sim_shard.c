@@ -211,7 +211,8 @@ void shard_host(struct shard *shard, uint64_t generation,
     shard->configuration = *configuration;
     shard->configuration_index = 0;
     state_free(shard->state);
-    shard->state = state_new(&shard->began);
+    shard->state = state_new(shard->node->sim->plan.real_apply ? &state_mail : &state_small,
+                             shard->group, &shard->began);
     SIM_TRACE(shard->node->sim, "node %" PRIu64 " is to host group %u", shard_id(shard),
               shard->group);
     if (shard->node->up) {
@@ -657,7 +658,7 @@ static enum status propose(struct shard *shard, const struct operation *operatio
     };
 
     buffer_init(&payload, 1 << 20);
-    state_encode(&command, &payload);
+    state_encode(shard->state, &command, &payload);
     struct slice view = buffer_view(&payload);
     enum status status =
         replica_propose(shard->replica, node_clock_ms(shard->node), &view, 1, out_position);

@@ -1,7 +1,9 @@
 /* The state of one replica: a state machine over something that is durable only after a flush.
  *
- * A small machine in the shape of storage/apply.h, fast enough for thousands of hours: mailboxes
- * that give UIDs and modseqs, and remember the operations that made them. */
+ * There are two kinds, and a plan says which one a run has. The small one has the shape of
+ * storage/apply.h and is fast enough for thousands of hours: mailboxes that give UIDs and modseqs,
+ * and remember the operations that made them (sim_state_small.c). The other one is storage/apply.h
+ * itself, with real commands, over a store in memory (sim_state_mail.c). */
 #ifndef AVISO_TESTS_SIM_SIM_STATE_H
 #define AVISO_TESTS_SIM_SIM_STATE_H
 
@@ -12,6 +14,8 @@ enum { STATE_BOXES = 4 };
 
 struct state;
 struct state_blob;
+struct state_kind;
+extern const struct state_kind state_small, state_mail;
 
 struct state_meta {
     struct raft_position applied;
@@ -48,19 +52,22 @@ struct state_command {
 };
 
 /* `began`: the configuration at index 0. */
-struct state *state_new(const struct raft_configuration_at *began);
+struct state *state_new(const struct state_kind *kind, unsigned group,
+                        const struct raft_configuration_at *began);
 void state_free(struct state *state);
 
 /* Appends the payload of an entry. */
-void state_encode(const struct state_command *command, struct buffer *output);
+void state_encode(const struct state *state, const struct state_command *command,
+                  struct buffer *output);
 
 /* Entries in order, the next first; an outcome and the digest after it for each. CORRUPT: a row is
  * damaged. NO_SPACE: nothing was changed. */
 enum status state_apply(struct state *state, const struct log_entry *entries, size_t count,
                         struct state_outcome *out_outcomes, uint64_t *out_digests);
 
-const struct state_meta *state_meta(const struct state *state);
-uint64_t state_durable_index(const struct state *state);
+/* Valid until the next change. */
+const struct state_meta *state_meta(struct state *state);
+uint64_t state_durable_index(struct state *state);
 void state_flush(struct state *state);
 
 /* Falls back to the state after one of the batches since the last flush. */
