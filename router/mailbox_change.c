@@ -9,6 +9,7 @@ struct mailbox_change {
     bool undeleted;           /* of expunge */
     uint32_t to_mailbox;      /* of copy */
     bool move;
+    enum status failure; /* of a copy whose first parts are taken back */
     struct message_row *rows;
     size_t row_count;
     size_t row_capacity;
@@ -20,7 +21,8 @@ struct mailbox_change {
 static void store_next(struct mailbox_work *work);
 static void expunge_next(struct mailbox_work *work);
 static void copy_next(struct mailbox_work *work);
-static attempt_done_fn on_stored, on_expunged, on_copied;
+static void take_back_next(struct mailbox_work *work);
+static attempt_done_fn on_stored, on_expunged, on_copied, on_taken_back;
 
 static struct mailbox_work *work_of(struct attempt *attempt)
 {
@@ -259,6 +261,57 @@ static void copy_next(struct mailbox_work *work)
     mailbox_work_send(work, "CopyMessages", &request.base, on_copied);
 }
 
+static void finish_copy(struct mailbox_work *work, enum status status)
+{
+    struct mailbox_call *call = mailbox_work_detach(work);
+    struct copy_result result = {
+        .uid_validity = work->change->uid_validity,
+        .source_uids = work->sources,
+        .target_uids = work->targets,
+        .modseq = work->change->modseq,
+    };
+
+    call->done.copy(call, status, status == STATUS_OK ? &result : NULL);
+    mailbox_work_free(work);
+}
+
+/* RFC 3501 §6.4.7: a COPY that fails leaves the target as it was. What a request did whose answer
+ * never came is not known, and stays. */
+static void take_back(struct mailbox_work *work, enum status failure)
+{
+    struct uid_set *copies = work->targets;
+
+    work->targets = work->left;
+    work->left = copies;
+    work->mailbox = work->change->to_mailbox;
+    work->change->failure = failure;
+    take_back_next(work);
+}
+
+static void take_back_next(struct mailbox_work *work)
+{
+    Aviso__ExpungeRequest request = AVISO__EXPUNGE_REQUEST__INIT;
+
+    request.request_id = mailbox_work_id(work);
+    request.account = work->place.account;
+    request.mailbox = work->mailbox;
+    request.uids = take_uids(work);
+    request.undeleted = true;
+    mailbox_work_send(work, "Expunge", &request.base, on_taken_back);
+}
+
+static void on_taken_back(struct attempt *attempt, enum status status,
+                          const ProtobufCMessage *message, struct rpc_octets *octets)
+{
+    struct mailbox_work *work = work_of(attempt);
+
+    if (status == STATUS_OK && is_more(work)) {
+        take_back_next(work);
+        return;
+    }
+    finish_copy(work, work->change->failure);
+}
+
 static void on_copied(struct attempt *attempt, enum status status, const ProtobufCMessage *message,
                       struct rpc_octets *octets)
 {
@@ -275,16 +328,9 @@ static void on_copied(struct attempt *attempt, enum status status, const Protobu
     }
     if (status == STATUS_OK && is_more(work)) {
         copy_next(work);
-        return;
+    } else if (status != STATUS_OK && !work->change->move && uid_set_count(work->targets) > 0) {
+        take_back(work, status);
+    } else {
+        finish_copy(work, status);
     }
-    struct mailbox_call *call = mailbox_work_detach(work);
-    struct copy_result result = {
-        .uid_validity = work->change->uid_validity,
-        .source_uids = work->sources,
-        .target_uids = work->targets,
-        .modseq = work->change->modseq,
-    };
-
-    call->done.copy(call, status, status == STATUS_OK ? &result : NULL);
-    mailbox_work_free(work);
 }

@@ -180,6 +180,10 @@ void mailbox_call_cancel(struct mailbox_call *call);
 void mailbox_list(struct router *router, struct mailbox_call *call, struct account_place place,
                   mailbox_list_fn *done);
 
+/* The same for one name: one record, or none. */
+void mailbox_find(struct router *router, struct mailbox_call *call, struct account_place place,
+                  struct slice name, mailbox_list_fn *done);
+
 /* EXISTS; TOO_LARGE: too many mailboxes. Names are valid and normal (mail/mailbox_name.h). */
 void mailbox_create(struct router *router, struct mailbox_call *call, struct account_place place,
                     struct slice name, struct slice special_use, mailbox_created_fn *done);
@@ -216,7 +220,11 @@ void mailbox_get_changes(struct router *router, struct mailbox_call *call,
 void mailbox_get_body(struct router *router, struct mailbox_call *call, struct account_place place,
                       uint64_t email, uint64_t offset, uint64_t size, mailbox_body_fn *done);
 
-/* ---- Changing; a set of any size: large ones go in several requests ---- */
+/* ---- Changing; a set of any size: over 16,384 UIDs go in several requests, so that no shard
+ * stands still for one client. Each is done or not; when one fails, or the call is cancelled in
+ * between, those before it are done (RFC 3501 §6.4.6, RFC 6851 §4.1 and §4.3 allow it), but for a
+ * copy. ----
+ */
 
 /* TOO_LARGE: too many keywords. */
 void mailbox_store(struct router *router, struct mailbox_call *call, struct account_place place,
@@ -227,7 +235,9 @@ void mailbox_expunge(struct router *router, struct mailbox_call *call, struct ac
                      uint32_t mailbox, const struct uid_set *uids, bool undeleted,
                      mailbox_expunge_fn *done);
 
-/* OVER_QUOTA: nothing was copied. */
+/* Copies or moves. A copy that fails is taken back: nothing was copied (RFC 3501 §6.4.7), unless
+ * the failure is that nobody answers (UNAVAILABLE, TIMED_OUT), or a large one is cancelled: then
+ * some may have been. OVER_QUOTA; a move needs no room. */
 void mailbox_copy(struct router *router, struct mailbox_call *call, struct account_place place,
                   uint32_t mailbox, const struct uid_set *uids, uint32_t to_mailbox, bool move,
                   mailbox_copy_fn *done);

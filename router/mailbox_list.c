@@ -20,6 +20,18 @@ void mailbox_list(struct router *router, struct mailbox_call *call, struct accou
     mailbox_work_send(work, "ListMailboxes", &request.base, on_listed);
 }
 
+void mailbox_find(struct router *router, struct mailbox_call *call, struct account_place place,
+                  struct slice name, mailbox_list_fn *done)
+{
+    Aviso__ListMailboxesRequest request = AVISO__LIST_MAILBOXES_REQUEST__INIT;
+    struct mailbox_work *work = mailbox_work_new(router, call, place);
+
+    request.account = place.account;
+    request.name = wire_from_slice(name);
+    call->done.list = done;
+    mailbox_work_send(work, "ListMailboxes", &request.base, on_listed);
+}
+
 static void on_listed(struct attempt *attempt, enum status status, const ProtobufCMessage *message,
                       struct rpc_octets *octets)
 {

@@ -84,6 +84,35 @@ static enum status list_all(struct read *read, uint64_t account, uint32_t name_c
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* The row of a name, whatever the case of "INBOX". NOT_FOUND. */
+static enum status get_name(struct read *read, uint64_t account, struct slice name,
+                            struct key *out_key, struct slice *out_value)
+{
+    if (name.size > MAILBOX_NAME_SIZE_MAX) {
+        return STATUS_NOT_FOUND;
+    }
+    return store_get(
+        &read->view,
+        key_name(out_key, read->shard, account, slice_is(name, "INBOX") ? SLICE("INBOX") : name),
+        read->arena, out_value);
+}
+
+static enum status list_named(struct read *read, uint64_t account, struct slice name,
+                              Aviso__ListMailboxesReply *reply)
+{
+    struct key key;
+    struct slice value;
+    enum status status = get_name(read, account, name, &key, &value);
+
+    if (status == STATUS_OK) {
+        reply->mailboxes[0] = ARENA_NEW(read->arena, Aviso__MailboxRecord);
+        reply->n_mailboxes = 1;
+        status = list_one(read, account, (struct slice){key.octets, key.size}, value,
+                          reply->mailboxes[0]);
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 enum status read_list_mailboxes(struct read *read, const void *message,
                                 const ProtobufCMessage **out_reply)
 {
@@ -100,6 +129,9 @@ enum status read_list_mailboxes(struct read *read, const void *message,
     reply->mailboxes =
         arena_array(read->arena, (size_t)account.name_count + 1, sizeof(*reply->mailboxes));
     *out_reply = &reply->base;
+    if (request->name.len > 0) {
+        return list_named(read, request->account, slice_from_wire(request->name), reply);
+    }
     return list_all(read, request->account, account.name_count, reply);
 }
 
@@ -215,21 +247,14 @@ enum status read_open_mailbox(struct read *read, const void *message,
 {
     const Aviso__OpenMailboxRequest *request = message;
     Aviso__OpenMailboxReply *reply = ARENA_NEW(read->arena, Aviso__OpenMailboxReply);
-    struct slice name = slice_from_wire(request->name);
     struct name_row row = {0};
     struct key key;
     struct slice value;
 
     aviso__open_mailbox_reply__init(reply);
     *out_reply = &reply->base;
-    if (name.size > MAILBOX_NAME_SIZE_MAX) {
-        return STATUS_NOT_FOUND;
-    }
-    if (slice_is(name, "INBOX")) {
-        name = SLICE("INBOX");
-    }
-    enum status status = store_get(&read->view, key_name(&key, read->shard, request->account, name),
-                                   read->arena, &value);
+    enum status status =
+        get_name(read, request->account, slice_from_wire(request->name), &key, &value);
 
     if (status == STATUS_OK) {
         status = name_row_decode(value, &row);

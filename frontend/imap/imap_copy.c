@@ -65,8 +65,8 @@ static void on_copied(struct mailbox_call *call, enum status status,
 }
 
 /* The target's id. */
-static void on_list(struct mailbox_call *call, enum status status,
-                    const struct mailbox_record *records, size_t count, uint64_t modseq)
+static void on_target(struct mailbox_call *call, enum status status,
+                      const struct mailbox_record *records, size_t count, uint64_t modseq)
 {
     struct imap_session *session = CONTAINER_OF(call, struct imap_session, call);
     const struct copying *copying = session->work;
@@ -75,14 +75,12 @@ static void on_list(struct mailbox_call *call, enum status status,
         imap_wake(session, imap_refuse(session, status));
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (slice_equals(records[i].name, copying->name) && !records[i].no_mailbox) {
-            mailbox_copy(session->service->router, call, session->place, session->view->mailbox,
-                         copying->uids, records[i].mailbox, copying->moves, on_copied);
-            return;
-        }
+    if (count == 0 || records[0].no_mailbox) {
+        imap_wake(session, imap_end(session, "NO [TRYCREATE] no such mailbox"));
+        return;
     }
-    imap_wake(session, imap_end(session, "NO [TRYCREATE] no such mailbox"));
+    mailbox_copy(session->service->router, call, session->place, session->view->mailbox,
+                 copying->uids, records[0].mailbox, copying->moves, on_copied);
 }
 
 static enum session_next run_copying(struct imap_session *session, struct imap_parser *parser,
@@ -103,7 +101,8 @@ static enum session_next run_copying(struct imap_session *session, struct imap_p
     if (uid_set_count(copying->uids) == 0) {
         return imap_end(session, "OK nothing to do");
     }
-    mailbox_list(session->service->router, &session->call, session->place, on_list);
+    mailbox_find(session->service->router, &session->call, session->place, copying->name,
+                 on_target);
     return SESSION_WAITS;
 }
 

@@ -124,17 +124,6 @@ struct status_order {
     unsigned items;
 };
 
-static const struct mailbox_record *find_record(const struct mailbox_record *records, size_t count,
-                                                struct slice name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (slice_equals(records[i].name, name) && !records[i].no_mailbox) {
-            return &records[i];
-        }
-    }
-    return NULL;
-}
-
 static void on_status(struct mailbox_call *call, enum status status,
                       const struct mailbox_record *records, size_t count, uint64_t modseq)
 {
@@ -145,13 +134,11 @@ static void on_status(struct mailbox_call *call, enum status status,
         imap_wake(session, imap_refuse(session, status));
         return;
     }
-    const struct mailbox_record *record = find_record(records, count, order->name);
-
-    if (record == NULL) {
+    if (count == 0 || records[0].no_mailbox) {
         imap_wake(session, imap_refuse(session, STATUS_NOT_FOUND));
         return;
     }
-    imap_append_status(session->port.output, order->name, order->items, record,
+    imap_append_status(session->port.output, order->name, order->items, &records[0],
                        session->service->append_size_max);
     imap_wake(session, imap_end(session, "OK done"));
 }
@@ -169,6 +156,6 @@ enum session_next imap_run_status(struct imap_session *session, struct imap_pars
         imap_enable_condstore(session);
     }
     session->work = order;
-    mailbox_list(session->service->router, &session->call, session->place, on_status);
+    mailbox_find(session->service->router, &session->call, session->place, order->name, on_status);
     return SESSION_WAITS;
 }

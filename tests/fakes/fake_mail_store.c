@@ -174,6 +174,21 @@ void mailbox_list(struct router *router, struct mailbox_call *call, struct accou
     qsort(work->records, work->record_count, sizeof(*work->records), compare_records);
 }
 
+void mailbox_find(struct router *router, struct mailbox_call *call, struct account_place place,
+                  struct slice name, mailbox_list_fn *done)
+{
+    struct mailbox_work *work = answer_later(router, call, ANSWERS_LIST, "list");
+    struct fake_account *account = fake_account_of(router, place.account);
+    struct fake_mailbox *mailbox = fake_mailbox_named(account, name);
+
+    call->done.list = done;
+    work->modseq = account->modseq;
+    work->records = arena_array(&work->arena, 1, sizeof(*work->records));
+    if (work->status == STATUS_OK && mailbox != NULL) {
+        work->records[work->record_count++] = record_of(&work->arena, mailbox);
+    }
+}
+
 static bool is_mailbox(struct fake_account *account, struct slice name)
 {
     struct fake_mailbox *mailbox = fake_mailbox_named(account, name);

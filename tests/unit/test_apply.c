@@ -139,13 +139,15 @@ static const Aviso__GetRowsReply *rows(struct world *world, uint64_t account, ui
 }
 
 /* "INBOX Sent*" : names in order, those subscribed with a star, mere subscriptions in brackets. */
-static const char *list(struct world *world, uint64_t account)
+static const char *list_named(struct world *world, uint64_t account, const char *name)
 {
     Aviso__ListMailboxesRequest request = AVISO__LIST_MAILBOXES_REQUEST__INIT;
     static char text[1000];
     size_t size = 0;
 
+    text[0] = '\0';
     request.account = account;
+    request.name = wire_from_slice(slice_of(name));
     const Aviso__ListMailboxesReply *reply = world_read(world, READ_LIST_MAILBOXES, &request.base);
 
     assert_non_null(reply);
@@ -158,6 +160,11 @@ static const char *list(struct world *world, uint64_t account)
                                  record->no_mailbox ? ")" : "", record->subscribed ? "*" : "");
     }
     return text;
+}
+
+static const char *list(struct world *world, uint64_t account)
+{
+    return list_named(world, account, "");
 }
 
 static const char *uids_of(struct world *world, uint64_t account, const char *name)
@@ -597,6 +604,26 @@ static void deleting_keeps_children_and_subscriptions(void **state)
     world_close(&world);
 }
 
+static void one_name_is_looked_up_without_the_others(void **state)
+{
+    static char long_name[2000];
+    struct world world;
+
+    memset(long_name, 'x', sizeof(long_name) - 1);
+    world_open(&world);
+    uint64_t ann = world_account(&world, NULL);
+
+    create(&world, ann, "a/b");
+    subscribe(&world, ann, "nowhere", true);
+    assert_string_equal(list_named(&world, ann, "a/b"), "a/b");
+    assert_string_equal(list_named(&world, ann, "Inbox"), "INBOX*");
+    assert_string_equal(list_named(&world, ann, "nowhere"), "(nowhere)*");
+    assert_string_equal(list_named(&world, ann, "a/"), "");
+    assert_string_equal(list_named(&world, ann, "A/B"), "");
+    assert_string_equal(list_named(&world, ann, long_name), "");
+    world_close(&world);
+}
+
 static void recent_is_claimed_once(void **state)
 {
     struct world world;
@@ -900,6 +927,7 @@ int main(void)
         cmocka_unit_test(rename_takes_the_children_along),
         cmocka_unit_test(renaming_the_inbox_leaves_an_empty_one),
         cmocka_unit_test(deleting_keeps_children_and_subscriptions),
+        cmocka_unit_test(one_name_is_looked_up_without_the_others),
         cmocka_unit_test(recent_is_claimed_once),
         cmocka_unit_test(changes_say_what_came_what_changed_and_what_went),
         cmocka_unit_test(old_changes_are_forgotten_and_said_to_be),

@@ -117,6 +117,30 @@ static void serve_store(const struct fake_request *request)
     fake_reply(request, &reply.base);
 }
 
+static void serve_copy(const struct fake_request *request)
+{
+    Aviso__CopyMessagesReply reply = AVISO__COPY_MESSAGES_REPLY__INIT;
+
+    reply.source_uids = ((const Aviso__CopyMessagesRequest *)request->message)->uids;
+    reply.target_uids = reply.source_uids;
+    fake_reply(request, &reply.base);
+}
+
+static void serve_expunge(const struct fake_request *request)
+{
+    const Aviso__ExpungeRequest *expunge = (const Aviso__ExpungeRequest *)request->message;
+    Aviso__ExpungeReply reply = AVISO__EXPUNGE_REPLY__INIT;
+    struct uid_set *uids = uid_set_new();
+
+    assert_true(expunge->undeleted);
+    assert_int_equal(uid_set_decode(slice_from_wire(expunge->uids), uids), STATUS_OK);
+    got.account_count += uid_set_count(uids);
+    got.accounts[0] = expunge->mailbox;
+    uid_set_free(uids);
+    reply.vanished = expunge->uids;
+    fake_reply(request, &reply.base);
+}
+
 static void serve(struct fake_storage *fake, const struct fake_request *request)
 {
     Aviso__PutFrameReply put = AVISO__PUT_FRAME_REPLY__INIT;
@@ -134,6 +158,10 @@ static void serve(struct fake_storage *fake, const struct fake_request *request)
         fake_reply(request, &entry.base);
     } else if (strcmp(request->method, "StoreFlags") == 0) {
         serve_store(request);
+    } else if (strcmp(request->method, "CopyMessages") == 0) {
+        serve_copy(request);
+    } else if (strcmp(request->method, "Expunge") == 0) {
+        serve_expunge(request);
     } else {
         fake_fail(request, STATUS_UNSUPPORTED);
     }
@@ -752,6 +780,71 @@ static void part_that_fails_ends_a_large_change(void **state)
     assert_int_equal(storage.seen_count, 2);
 }
 
+static void on_copied(struct mailbox_call *call, enum status status,
+                      const struct copy_result *result)
+{
+    got.done_count++;
+    got.status = status;
+    assert_true((result != NULL) == (status == STATUS_OK));
+    fake_storage_stop(&storage);
+}
+
+static void copy_or_move(struct fake_storage *fake, bool moves)
+{
+    struct uid_set *uids = uid_set_new();
+
+    for (uint32_t uid = 1; uid <= 60000; uid++) {
+        uid_set_add(uids, uid * 2);
+    }
+    mailbox_copy(fake->router, &got.mailbox, (struct account_place){2, 1}, 1, uids, 7, moves,
+                 on_copied);
+    uid_set_free(uids);
+}
+
+static void copy_many(struct fake_storage *fake)
+{
+    copy_or_move(fake, false);
+}
+
+static void move_many(struct fake_storage *fake)
+{
+    copy_or_move(fake, true);
+}
+
+static void copy_that_fails_in_the_middle_is_taken_back(void **state)
+{
+    static const enum status statuses[] = {STATUS_OK, STATUS_OK, STATUS_OVER_QUOTA};
+
+    script(statuses, 3);
+    fake_storage_play(&storage, copy_many);
+    assert_int_equal(got.status, STATUS_OVER_QUOTA);
+    assert_int_equal(fake_seen_count(&storage, "CopyMessages"), 3);
+    assert_int_equal(fake_seen_count(&storage, "Expunge"), 2);
+    assert_int_equal(got.account_count, 2 * 16384);
+    assert_int_equal(got.accounts[0], 7);
+    assert_memory_not_equal(storage.seen[2].id, storage.seen[3].id, 16);
+}
+
+static void copy_whose_taking_back_fails_says_why_it_failed_first(void **state)
+{
+    static const enum status statuses[] = {STATUS_OK, STATUS_OVER_QUOTA, STATUS_NOT_FOUND};
+
+    script(statuses, 3);
+    fake_storage_play(&storage, copy_many);
+    assert_int_equal(got.done_count, 1);
+    assert_int_equal(got.status, STATUS_OVER_QUOTA);
+}
+
+static void move_that_fails_in_the_middle_leaves_what_has_moved(void **state)
+{
+    static const enum status statuses[] = {STATUS_OK, STATUS_TOO_LARGE};
+
+    script(statuses, 2);
+    fake_storage_play(&storage, move_many);
+    assert_int_equal(got.status, STATUS_TOO_LARGE);
+    assert_int_equal(storage.seen_count, 2);
+}
+
 static void serve_rows(struct fake_storage *fake, const struct fake_request *request)
 {
     const Aviso__GetRowsRequest *get = (const Aviso__GetRowsRequest *)request->message;
@@ -1012,6 +1105,9 @@ int main(void)
         TEST(cancelled_delivery_is_never_done),
         TEST(large_set_goes_in_several_requests),
         TEST(part_that_fails_ends_a_large_change),
+        TEST(copy_that_fails_in_the_middle_is_taken_back),
+        TEST(copy_whose_taking_back_fails_says_why_it_failed_first),
+        TEST(move_that_fails_in_the_middle_leaves_what_has_moved),
         TEST(rows_of_a_large_set_are_asked_for_in_parts),
         TEST(watches_of_an_account_share_a_stream),
         TEST(stream_that_broke_is_opened_again_and_tells_everything),
