@@ -35,6 +35,7 @@ static void end(struct attempt *attempt)
 {
     struct account_work *work = CONTAINER_OF(attempt, struct account_work, attempt);
 
+    buffer_wipe(&attempt->packed); /* a credential may be in it */
     attempt_done(attempt);
     memory_free(work);
 }
