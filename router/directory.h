@@ -80,7 +80,8 @@ struct directory_call {
 void directory_call_cancel(struct directory_call *call);
 
 /* Follows aliases, groups, +detail and the domain's catch-all for a canonical address
- * (mail/address.h). */
+ * (mail/address.h). Answers may come from the cache, and be as old as `directory_cache_ms`, but not
+ * one that leaves nobody to get the mail: unknown, foreign, all suspended or over their quota. */
 void directory_resolve(struct router *router, struct directory_call *call, struct slice address,
                        directory_resolve_fn *done);
 

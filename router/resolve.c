@@ -17,6 +17,9 @@ struct waiting {
 };
 
 struct resolving {
+    struct slice asked;    /* the address that all began with */
+    bool has_used_cache;   /* for anything */
+    bool is_without_cache; /* everything is asked for */
     struct waiting *first; /* addresses that still have to be looked up, in their order */
     struct waiting **last;
     size_t name_count;
@@ -159,8 +162,44 @@ static void take_answer(struct directory_work *work, const struct directory_know
 
 /* ---- The accounts' state, once all are known ---- */
 
+static void go_on(struct directory_work *work);
+
+static void start(struct directory_work *work, struct slice address, bool is_without_cache)
+{
+    struct resolving *resolving = ARENA_NEW(&work->arena, struct resolving);
+
+    resolving->asked = arena_copy(&work->arena, address);
+    resolving->is_without_cache = is_without_cache;
+    resolving->last = &resolving->first;
+    work->resolving = resolving;
+    add_waiting(work, address, 0);
+}
+
+/* Whether nobody can get the mail. */
+static bool is_refusal(const struct resolving *resolving)
+{
+    for (size_t i = 0; i < resolving->account_count && !resolving->is_loop; i++) {
+        if (!resolving->accounts[i].suspended && !resolving->accounts[i].over_quota) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Mail that is refused does not come again, and who was wrongly let in meets storage later, which
+ * knows better: so only a refusal is not said from the cache. */
+static bool is_doubtful(const struct resolving *resolving)
+{
+    return resolving->has_used_cache && is_refusal(resolving);
+}
+
 static void finish(struct directory_work *work, enum status status)
 {
+    if (status == STATUS_OK && is_doubtful(work->resolving)) {
+        start(work, work->resolving->asked, true);
+        go_on(work);
+        return;
+    }
     struct directory_call *call = directory_work_detach(work);
     const struct resolving *resolving = work->resolving;
     struct resolution resolution = {
@@ -204,12 +243,14 @@ static void read_states(struct directory_work *work)
         struct account_place place = {account->shard, account->account};
         struct resolved_account state;
 
-        if (!directory_cache_find_account(router_directory_cache(work->router), place, now_ms,
+        if (work->resolving->is_without_cache ||
+            !directory_cache_find_account(router_directory_cache(work->router), place, now_ms,
                                           router_directory_cache_ms(work->router), &state)) {
             work->asked_ms = now_ms;
             account_get(work->router, &work->account, place, on_account);
             return;
         }
+        work->resolving->has_used_cache = true;
         take_state(work, &state);
     }
     finish(work, STATUS_OK);
@@ -257,11 +298,13 @@ static void go_on(struct directory_work *work)
             resolving->step++;
             continue;
         }
-        if (!directory_cache_find(router_directory_cache(work->router), work->name, now_ms,
+        if (resolving->is_without_cache ||
+            !directory_cache_find(router_directory_cache(work->router), work->name, now_ms,
                                   router_directory_cache_ms(work->router), &known)) {
             directory_work_look(work, on_looked);
             return;
         }
+        resolving->has_used_cache = true;
         take_answer(work, &known);
     }
     read_states(work);
@@ -299,9 +342,7 @@ void directory_resolve(struct router *router, struct directory_call *call, struc
 {
     struct directory_work *work = directory_work_new(router, call);
 
-    work->resolving = ARENA_NEW(&work->arena, struct resolving);
-    work->resolving->last = &work->resolving->first;
-    add_waiting(work, address, 0);
+    start(work, address, false);
     call->done.resolve = done;
     directory_work_post(work, begin);
 }

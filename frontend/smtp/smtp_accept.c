@@ -58,18 +58,32 @@ static unsigned badness(enum status status)
     return status == STATUS_OK ? 0 : smtp_status_text(status)[0] == '5' ? 1 : 2;
 }
 
+/* Whether an account has left the group that it was of at RCPT: suspended or removed since. */
+static bool has_left(enum status status)
+{
+    return status == STATUS_SUSPENDED || status == STATUS_NOT_FOUND;
+}
+
+/* Who has left counts only when nobody is left. */
 static enum status recipient_status(const struct smtp_envelope *envelope,
                                     const struct smtp_recipient *recipient)
 {
     enum status worst = STATUS_OK;
+    enum status left = STATUS_OK;
+    size_t left_count = 0;
 
     for (size_t i = 0; i < recipient->account_count; i++) {
         size_t index = envelope->account_of[recipient->first_account + i];
         enum status status = envelope->accounts[index].outcome.status;
 
-        worst = badness(status) > badness(worst) ? status : worst;
+        if (has_left(status)) {
+            left = status;
+            left_count++;
+        } else if (badness(status) > badness(worst)) {
+            worst = status;
+        }
     }
-    return worst;
+    return left_count == recipient->account_count ? left : worst;
 }
 
 static enum session_next answer_delivery(struct smtp_session *session)
@@ -77,17 +91,17 @@ static enum session_next answer_delivery(struct smtp_session *session)
     struct smtp_envelope *envelope = &session->envelope;
     enum status worst = STATUS_OK;
 
+    struct smtp_recipient *recipient = in_order(envelope->recipients);
+
+    envelope->recipients = recipient;
     if (session->options->service != SMTP_LMTP) {
-        for (size_t i = 0; i < envelope->account_count; i++) {
-            enum status status = envelope->accounts[i].outcome.status;
+        for (; recipient != NULL; recipient = recipient->next) {
+            enum status status = recipient_status(envelope, recipient);
 
             worst = badness(status) > badness(worst) ? status : worst;
         }
         return answer_all(session, smtp_status_text(worst));
     }
-    struct smtp_recipient *recipient = in_order(envelope->recipients);
-
-    envelope->recipients = recipient;
     for (; recipient != NULL; recipient = recipient->next) {
         enum status status = recipient_status(envelope, recipient);
 

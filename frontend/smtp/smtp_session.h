@@ -6,7 +6,13 @@
  *
  * Extensions: PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES, SMTPUTF8, CHUNKING, BINARYMIME,
  * STARTTLS, AUTH, LIMITS. The final 250 means that storage has committed the message; nothing else
- * does. */
+ * does.
+ *
+ * A group is one recipient with one answer. It is taken when the message fits one member at least,
+ * and then every member gets it who is in use: also over the quota, since nobody would tell who was
+ * left out that there was a message; by one message, since RCPT refuses the next for a group that
+ * is full as a whole. Members that are suspended are passed over, as they get no mail at all; when
+ * all are, the group is refused as one of them would be. */
 #ifndef AVISO_FRONTEND_SMTP_SMTP_SESSION_H
 #define AVISO_FRONTEND_SMTP_SMTP_SESSION_H
 
