@@ -102,6 +102,7 @@ static void make_services(struct node *node)
     node->service_list[4] = watch_service_new(node);
     node->service_list[5] = handover_service_new(node);
     node->service_list[6] = raft_service_new(node);
+    node->service_list[7] = snapshot_service_new(node);
     node->services = (struct rpc_services){
         .services = node->service_list,
         .service_count = NODE_SERVICE_COUNT,
@@ -236,6 +237,8 @@ enum status node_open(const struct node_options *options, struct node **out_node
     enum status status = node_folder_open(options->folder, NODE_FORMAT_VERSION, &node->folder);
 
     if (status == STATUS_OK) {
+        node_folder_path(&node->folder, "snapshots", node->snapshot_folder);
+        snapshot_folders_clean(node->snapshot_folder, SHARD_INSTALLING);
         status = open_store(node);
     }
     if (status == STATUS_OK) {

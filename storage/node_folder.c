@@ -201,6 +201,10 @@ enum status node_folder_open(const char *path, unsigned format_version,
         node_folder_path(folder, "state", inner);
         status = make_folder(folder, inner);
     }
+    if (status == STATUS_OK) {
+        node_folder_path(folder, "snapshots", inner);
+        status = make_folder(folder, inner);
+    }
     return status == STATUS_OK ? file_sync_folder(files, path) : status;
 }
 

@@ -3,7 +3,8 @@
  *     lock      locked while a process has the folder
  *     node      text: format version and node id, written once
  *     log/      storage/log.h
- *     state/    the store */
+ *     state/    the store
+ *     snapshots/  files on their way from or to other nodes (storage/snapshot.h) */
 #ifndef AVISO_STORAGE_NODE_FOLDER_H
 #define AVISO_STORAGE_NODE_FOLDER_H
 

@@ -1,6 +1,8 @@
 /* What a node does when it is told to by who places replicas. Replicas come and go one after
  * another, on a thread of their own, which may wait for loops and for the disk; what a shard's
  * leader does is the shard's. */
+#include <stdio.h>
+
 #include "core/check.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -181,6 +183,16 @@ static void stop_shard(struct node *node, uint32_t shard)
     sem_destroy(&leaving.done);
 }
 
+/* That was to be installed when it was removed. */
+static void forget_snapshot(const struct node *node, uint32_t shard)
+{
+    char folder[FILE_PATH_SIZE_MAX];
+
+    CHECK(snprintf(folder, sizeof(folder), "%s/%u%s", node->snapshot_folder, shard,
+                   SHARD_INSTALLING) < FILE_PATH_SIZE_MAX);
+    snapshot_folder_remove(folder);
+}
+
 /* Durably: the record goes after it, and nothing else remembers the replica. */
 static enum status wipe_state(struct node *node, uint32_t shard)
 {
@@ -193,6 +205,7 @@ static enum status wipe_state(struct node *node, uint32_t shard)
     enum status status = store_write(node->store, batch);
 
     store_batch_free(node->store, batch);
+    forget_snapshot(node, shard);
     CRASH_POINT("node.state_wiped");
     return status == STATUS_OK ? store_flush(node->store) : status;
 }

@@ -15,7 +15,7 @@
 #include "storage/peers.h"
 #include "storage/replica_book.h"
 
-enum { NODE_SERVICE_COUNT = 7, NODE_LOOPS_MAX = 64 };
+enum { NODE_SERVICE_COUNT = 8, NODE_LOOPS_MAX = 64 };
 
 /* What a loop has for the other nodes. */
 struct node_side {
@@ -27,6 +27,7 @@ struct node_side {
 struct node {
     struct node_options options;
     struct node_folder folder;
+    char snapshot_folder[FILE_PATH_SIZE_MAX];
     struct store *store;
     struct log *log;
     struct log_writer *writer;

@@ -1,12 +1,12 @@
 #include "storage/peers.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/arena.h"
 #include "core/check.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "net/rpc_node.h"
 #include "proto/raft.pb-c.h"
 #include "storage/raft_wire.h"
 #include "storage/replica_id.h"
@@ -19,6 +19,7 @@ enum {
     MESSAGE_OVERHEAD = 128, /* octets that a message counts for besides its entries */
     ENTRY_OVERHEAD = 16,    /* octets that an entry counts for besides its payload */
     STEP_TIMEOUT_MS = 10 * 1000,
+    ADDRESS_SIZE_MAX = 64,
     RETRY_MS = 100, /* between two attempts to reach a node */
 };
 
@@ -42,7 +43,9 @@ struct peer {
     struct peer *next;
     struct peers *peers;
     uint32_t node;
-    struct rpc_node *connection;
+    char address[ADDRESS_SIZE_MAX];
+    uint16_t port;
+    struct rpc_node *connection; /* NULL: nowhere */
     ProtobufCService *channel;
     struct rpc_call watch;
     struct loop_timer retry;
@@ -95,7 +98,7 @@ static void drop_waiting(struct peer *peer)
     arena_clear(&peer->arena);
 }
 
-static struct peer *find(struct peers *peers, uint32_t node)
+static struct peer *find(const struct peers *peers, uint32_t node)
 {
     struct peer *peer = peers->first;
 
@@ -380,10 +383,23 @@ enum status peers_set(struct peers *peers, uint32_t node, const char *address, u
     disconnect(peer);
     if (connection != NULL) {
         peer->connection = connection;
+        peer->port = port;
+        CHECK(snprintf(peer->address, sizeof(peer->address), "%s", address) < ADDRESS_SIZE_MAX);
         peer->channel = rpc_node_channel_new(connection, &aviso__raft__descriptor);
         loop_timer_start(&peer->retry, 0);
     }
     return STATUS_OK;
+}
+
+enum status peers_connect(const struct peers *peers, uint32_t node,
+                          struct rpc_node **out_connection)
+{
+    const struct peer *peer = find(peers, node);
+
+    if (peer == NULL || peer->connection == NULL || peers->is_stopped) {
+        return STATUS_NOT_FOUND;
+    }
+    return make_connection(peers, peer->address, peer->port, out_connection);
 }
 
 /* ---- The turn ---- */

@@ -10,6 +10,7 @@
 #define AVISO_STORAGE_PEERS_H
 
 #include "net/loop.h"
+#include "net/rpc_node.h"
 #include "net/tls.h"
 #include "storage/log.h"
 #include "storage/raft/raft.h"
@@ -56,6 +57,11 @@ void peers_free(struct peers *peers);
 /* As node_set_peer(). */
 NODISCARD enum status peers_set(struct peers *peers, uint32_t node, const char *address,
                                 uint16_t port);
+
+/* A connection of its own to a node, for what is large; the caller's, for rpc_node_free().
+ * NOT_FOUND: nobody said where it is. */
+NODISCARD enum status peers_connect(const struct peers *peers, uint32_t node,
+                                    struct rpc_node **out_connection);
 
 /* Sends at the end of this turn, or drops. Takes what `entries` holds; NULL for a message without
  * any. */

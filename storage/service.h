@@ -12,6 +12,7 @@ ProtobufCService *delivery_service_new(struct node *node);
 ProtobufCService *handover_service_new(struct node *node);
 ProtobufCService *watch_service_new(struct node *node);
 ProtobufCService *raft_service_new(struct node *node);
+ProtobufCService *snapshot_service_new(struct node *node);
 void service_free(ProtobufCService *service);
 
 /* Proposes, and answers `call` with what comes of it. */

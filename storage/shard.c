@@ -165,13 +165,32 @@ enum status shard_open_replica(struct shard *shard)
     return shard->status == STATUS_NO_SPACE ? STATUS_OK : shard->status;
 }
 
+enum status shard_open_state(struct shard *shard)
+{
+    struct apply_observer observer = {on_change, on_uid, shard};
+
+    return apply_new(shard->options.store, shard->record.shard, &observer, &shard->apply);
+}
+
+/* The log is still to begin after the snapshot that the state was taken from: as if it had been
+ * full before. */
+static void finish_first(struct shard *shard)
+{
+    shard->is_full = true;
+    shard_turn_soon(shard);
+}
+
 enum status shard_open(const struct shard_options *options, struct shard **out_shard)
 {
     struct shard *shard = make(options);
-    struct apply_observer observer = {on_change, on_uid, shard};
-    enum status status = apply_new(options->store, shard->record.shard, &observer, &shard->apply);
+    enum status status = shard_resume_install(shard);
 
     if (status == STATUS_OK) {
+        status = shard_open_state(shard);
+    }
+    if (status == STATUS_OK && shard->is_finishing) {
+        finish_first(shard);
+    } else if (status == STATUS_OK) {
         status = shard_open_replica(shard);
     }
     if (status != STATUS_OK) {
@@ -193,6 +212,7 @@ void shard_stop(struct shard *shard, struct loop_message *stopped)
     loop_timer_start(&shard->care, STOP_TIME_MS);
     proposal_list_end(shard, &shard->collected, STATUS_UNAVAILABLE);
     watches_end(shard->watches, STATUS_UNAVAILABLE);
+    shard_stop_fetch(shard);
     shard_turn_soon(shard);
 }
 
@@ -242,6 +262,8 @@ void shard_close(struct shard *shard)
     proposal_list_end(shard, &shard->collected, STATUS_UNAVAILABLE);
     proposal_list_end(shard, &shard->proposed, STATUS_UNAVAILABLE);
     shard_end_reads(shard, STATUS_UNAVAILABLE);
+    shard_close_exports(shard);
+    snapshot_manifest_done(&shard->fetched);
     replica_free(shard->replica);
     watches_free(shard->watches);
     uid_cache_free(shard->uid_cache);

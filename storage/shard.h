@@ -25,10 +25,14 @@
 #include "storage/log_writer.h"
 #include "storage/read.h"
 #include "storage/replica_book.h"
+#include "storage/snapshot.h"
 
 struct peers;
 struct shard;
 struct watches;
+
+/* How the name of a folder ends that is being installed, of `snapshot_folder`: "4-in-0". */
+#define SHARD_INSTALLING "-in-0"
 
 enum {
     SHARD_PROPOSAL_OVERHEAD = 512, /* octets that a waiting proposal counts for besides its own */
@@ -42,6 +46,7 @@ struct shard_options {
     struct log *log;
     struct log_writer *writer;
     struct worker_pool *workers;
+    const char *snapshot_folder;  /* for the files of snapshots; NULL: there are none */
     struct peers *peers;          /* of its loop; NULL: there are no other nodes */
     uint32_t election_timeout_ms; /* the least; the most is twice that [2000] */
     uint32_t heartbeat_ms;        /* [a tenth of it] */
@@ -92,6 +97,12 @@ void shard_receive(struct shard *shard, const struct raft_message *message,
 
 /* Something for a node was dropped; `is_lost`: because the connection to it broke. */
 void shard_peer_failed(struct shard *shard, uint32_t node, bool is_lost);
+
+/* What the service of snapshots needs: the one at `position`, or NULL; and a part of its files, as
+ * the answer to `call`. */
+const struct snapshot_manifest *shard_manifest(struct shard *shard, struct raft_position position);
+void shard_serve_part(struct shard *shard, struct raft_position position, size_t file,
+                      uint64_t offset, size_t size, struct rpc_request *call);
 
 /* What the service of watches needs. */
 struct watches *shard_watches(struct shard *shard);

@@ -54,6 +54,7 @@ void shard_on_care(struct loop_timer *timer)
         propose_step(shard, COMMAND_TRIM);
     }
     shard_remove_more(shard);
+    shard_care_for_exports(shard);
     loop_timer_start(timer, CARE_INTERVAL_MS);
 }
 
@@ -70,6 +71,9 @@ void shard_compact(struct shard *shard, uint64_t durable_index, bool even_if_nee
 
     if (!even_if_needed && raft.keep_from <= index) {
         index = raft.keep_from > 0 ? raft.keep_from - 1 : 0;
+    }
+    if (shard->exports.pinned_index > 0 && shard->exports.pinned_index < index) {
+        index = shard->exports.pinned_index;
     }
     if (raft.installing || index < raft.first_index) {
         return;
@@ -116,7 +120,8 @@ static void describe_peers(const struct shard *shard, const struct raft_state *r
 
 struct shard_state shard_state(const struct shard *shard)
 {
-    const struct meta_row *meta = apply_meta(shard->apply);
+    const struct meta_row none = {0};
+    const struct meta_row *meta = shard->apply != NULL ? apply_meta(shard->apply) : &none;
     struct shard_state state = {
         .id = shard->record.shard,
         .status = shard->status,

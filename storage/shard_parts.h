@@ -7,6 +7,9 @@
  *     shard_read.c     reads
  *     shard_peer.c     between replicas
  *     shard_lead.c     what only a leader does
+ *     shard_export.c   snapshots for others
+ *     shard_fetch.c    snapshots of others
+ *     shard_install.c  a snapshot in place of state and log
  *     shard_room.c     a log that is full
  *     shard_care.c     removal, trimming, compaction, what can be seen
  *
@@ -78,6 +81,21 @@ struct shard_mailbox {
     struct loop_message message;
 };
 
+/* The snapshot that is kept for others. */
+struct shard_exports {
+    bool is_made;
+    struct snapshot_manifest manifest;
+    char folder[FILE_PATH_SIZE_MAX];
+    uint64_t used_ms;
+    bool is_making;
+    bool has_failed;
+    uint64_t pinned_index;             /* of the log, while it is being made; 0: nothing */
+    uint64_t peers[RAFT_REPLICAS_MAX]; /* who wait to be offered it */
+    size_t peer_count;
+};
+
+struct fetch;
+
 struct shard {
     struct shard_options options;
     struct replica_record record;
@@ -132,6 +150,14 @@ struct shard {
     struct shard_wish transfer;
     bool has_tried_to_hand_over;
 
+    struct shard_exports exports;
+    uint64_t snapshot_number;         /* of the last folder */
+    struct fetch *fetch;              /* NULL: nothing is being fetched */
+    struct snapshot_manifest fetched; /* and not installed yet; without files: nothing */
+    char fetched_folder[FILE_PATH_SIZE_MAX];
+    bool is_finishing; /* installing, until the log begins after the snapshot */
+    struct raft_position begins_after;
+
     bool is_stopping;
     bool is_sealed; /* the log and the replica are not touched any more */
     uint64_t stop_at_ms;
@@ -151,6 +177,9 @@ void shard_fail(struct shard *shard, enum status status, const char *act);
 
 /* Opens the replica over what log and state have. */
 NODISCARD enum status shard_open_replica(struct shard *shard);
+
+/* What it knows of its state. */
+NODISCARD enum status shard_open_state(struct shard *shard);
 
 /* Ends the stop if it may end. */
 void shard_stop_if_quiet(struct shard *shard);
@@ -234,6 +263,49 @@ void shard_end_wishes(struct shard *shard, enum status status);
 
 /* Whether it is giving leadership away, or begins to. */
 bool shard_hands_over(struct shard *shard);
+
+/* ---- shard_export.c ---- */
+
+/* A name for a folder; `out_path` has FILE_PATH_SIZE_MAX octets. */
+void shard_snapshot_path(const struct shard *shard, const char *kind, uint64_t number,
+                         char *out_path);
+
+/* A peer is to be offered a snapshot; what is to be done for that in a turn; and what now and then.
+ */
+void shard_want_export(struct shard *shard, uint64_t peer);
+void shard_offer_exports(struct shard *shard);
+void shard_care_for_exports(struct shard *shard);
+void shard_close_exports(struct shard *shard);
+
+/* ---- shard_fetch.c ---- */
+
+/* Fetches what was offered, in place of what is being fetched; it ends with shard_fetched(), unless
+ * it is stopped. */
+void shard_start_fetch(struct shard *shard, const struct raft_snapshot_effect *effect);
+void shard_stop_fetch(struct shard *shard);
+
+/* ---- shard_install.c ---- */
+
+/* As replica_port.snapshot. */
+void shard_snapshot_act(struct shard *shard, const struct raft_snapshot_effect *effect);
+
+/* A fetch ended; with OK `manifest` is taken. */
+void shard_fetched(struct shard *shard, enum status status,
+                   const struct snapshot_manifest *manifest, const char *folder);
+void shard_drop_fetched(struct shard *shard);
+
+/* Installs what was fetched. */
+void shard_install(struct shard *shard);
+
+/* A write to the log came back: perhaps the one that ends an installation. */
+void shard_look_at_install(struct shard *shard);
+
+/* The log begins after the snapshot, before the replica was opened. */
+void shard_began_after(struct shard *shard);
+
+/* Goes on with what a crash interrupted, before the state is opened; blocks. Then is_finishing may
+ * be set: the log is still to begin anew. */
+NODISCARD enum status shard_resume_install(struct shard *shard);
 
 /* ---- shard_care.c ---- */
 

@@ -81,10 +81,12 @@ static void probe(struct shard *shard)
     enum status status = resume(shard, &bounds);
 
     if (status == STATUS_OK) {
+        /* A new beginning of the log, when that is due, tells as well. */
         shard->probe_hard_state = bounds.hard_state;
         shard->probe = (struct log_append){
             .shard = shard->record.shard,
             .generation = shard->record.generation,
+            .begin_after = shard->is_finishing ? &shard->begins_after : NULL,
             .hard_state = &shard->probe_hard_state,
             .context = shard,
         };
@@ -104,6 +106,9 @@ void shard_probed(struct shard *shard, enum status status)
         return;
     }
     if (status == STATUS_OK) {
+        if (shard->is_finishing) {
+            shard_began_after(shard);
+        }
         shard->is_full = false;
         status = shard_open_replica(shard);
         log_info("shard.log_has_room", log_number("shard", shard->record.shard));

@@ -34,6 +34,7 @@ static void on_read(void *context, uint64_t read_context, enum status status)
 
 static void on_snapshot(void *context, const struct raft_snapshot_effect *effect)
 {
+    shard_snapshot_act(context, effect);
 }
 
 struct replica_port shard_port(struct shard *shard)
@@ -138,6 +139,7 @@ static void run_turn(struct shard *shard)
 {
     bool goes_on = true;
 
+    shard_offer_exports(shard);
     shard_ask_to_read(shard);
     while (goes_on && shard_is_running(shard) && !shard->is_full) {
         goes_on = shard_propose_some(shard);
@@ -240,5 +242,6 @@ void shard_on_completed(struct loop_message *message)
         }
         append = next;
     }
+    shard_look_at_install(shard);
     shard_turn_soon(shard);
 }

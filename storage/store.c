@@ -84,6 +84,12 @@ void store_care(struct store *store)
     store->operations->care(store);
 }
 
+enum status store_ingest(struct store *store, const char *const *paths, size_t count)
+{
+    return store->operations->ingest != NULL ? store->operations->ingest(store, paths, count)
+                                             : STATUS_UNSUPPORTED;
+}
+
 enum status store_property(struct store *store, const char *name, uint64_t *out_number)
 {
     return store->operations->property(store, name, out_number);

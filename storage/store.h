@@ -74,6 +74,11 @@ NODISCARD enum status store_flush(struct store *store);
  * cheap, and no harm is done when it fails. */
 void store_care(struct store *store);
 
+/* Takes files of its own kind, with keys in ascending order from file to file, in place of what
+ * they were made of elsewhere: durable, over all writes before. The names are gone then.
+ * UNSUPPORTED: it knows no files. NO_SPACE, CORRUPT, IO_ERROR. */
+NODISCARD enum status store_ingest(struct store *store, const char *const *paths, size_t count);
+
 /* A number that the implementation knows by this name. NOT_FOUND: it does not. */
 NODISCARD enum status store_property(struct store *store, const char *name, uint64_t *out_number);
 
@@ -97,6 +102,8 @@ struct store_operations {
     enum status (*write)(struct store *store, struct store_batch *batch);
     enum status (*flush)(struct store *store);
     void (*care)(struct store *store);
+    enum status (*ingest)(struct store *store, const char *const *paths,
+                          size_t count); /* or NULL */
     enum status (*property)(struct store *store, const char *name, uint64_t *out_number);
     void (*close)(struct store *store);
 };

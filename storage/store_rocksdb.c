@@ -291,6 +291,17 @@ static enum status flush(struct store *store)
     return status_of(error, "flush");
 }
 
+static enum status ingest(struct store *store, const char *const *paths, size_t count)
+{
+    rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
+    char *error = NULL;
+
+    rocksdb_ingestexternalfileoptions_set_move_files(options, 1);
+    rocksdb_ingest_external_file(rocksdb_of(store)->db, paths, count, options, &error);
+    rocksdb_ingestexternalfileoptions_destroy(options);
+    return status_of(error, "ingest");
+}
+
 static enum status property(struct store *store, const char *name, uint64_t *out_number)
 {
     return rocksdb_property_int(rocksdb_of(store)->db, name, out_number) == 0 ? STATUS_OK
@@ -357,6 +368,7 @@ static const struct store_operations operations = {
     .batch_delete_range = batch_delete_range,
     .write = write_batch,
     .flush = flush,
+    .ingest = ingest,
     .care = care,
     .property = property,
     .close = close_store,

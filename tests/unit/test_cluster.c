@@ -589,6 +589,55 @@ static void a_replica_comes_back_with_another_life(void **state)
     close_cluster(&cluster);
 }
 
+/* The entries that a new replica would need are not in any log any more. */
+static void flush_all(struct cluster *cluster)
+{
+    struct shard_state state;
+
+    settle(cluster);
+    for (size_t index = 0; index < NODES; index++) {
+        if (cluster->sites[index].node != NULL) {
+            assert_int_equal(node_flush(cluster->sites[index].node), STATUS_OK);
+        }
+    }
+    for (uint32_t shard = 1; shard <= SHARDS; shard++) {
+        assert_true(look_at(cluster, leader_of(cluster, shard), shard, &state));
+        assert_true(state.first_index > 10);
+    }
+}
+
+static void a_replica_begins_with_files_where_the_log_is_gone(void **state)
+{
+    struct cluster cluster;
+
+    open_cluster(&cluster);
+    make_accounts(&cluster);
+    for (int count = 0; count < 50; count++) {
+        deliver_round(&cluster, 30000);
+    }
+    flush_all(&cluster);
+    open_site(&cluster, 3);
+    join_all(&cluster);
+    for (uint32_t shard = 1; shard <= SHARDS; shard++) {
+        replace_replica(&cluster, shard);
+        deliver_round(&cluster, 3000);
+    }
+    settle(&cluster);
+    close_site(&cluster, 3);
+    deliver_round(&cluster, 3000);
+    open_site(&cluster, 3);
+    join_all(&cluster);
+    settle(&cluster);
+    close_site(&cluster, 1); /* two are left, one of them the new one */
+    deliver_round(&cluster, 3000);
+    check_counts(&cluster);
+    close_site(&cluster, 0);
+    open_site(&cluster, 1);
+    join_all(&cluster);
+    settle(&cluster);
+    close_cluster(&cluster);
+}
+
 static void leadership_goes_where_it_is_sent(void **state)
 {
     struct cluster cluster;
@@ -615,6 +664,7 @@ int main(void)
         cmocka_unit_test(all_at_once_begin_again_where_they_were),
         cmocka_unit_test(a_replica_is_replaced_by_one_of_another_node),
         cmocka_unit_test(a_replica_comes_back_with_another_life),
+        cmocka_unit_test(a_replica_begins_with_files_where_the_log_is_gone),
         cmocka_unit_test(leadership_goes_where_it_is_sent),
     };
 

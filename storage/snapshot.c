@@ -1,0 +1,376 @@
+#include "storage/snapshot.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <rocksdb/c.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/check.h"
+#include "core/crc32c.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "storage/crash_point.h"
+#include "storage/keys.h"
+#include "storage/rows.h"
+
+enum { READ_SIZE = 1024 * 1024, FOLDER_MODE = 0700, DEPTH_MAX = 8 };
+
+static const struct file_system *files = &file_system_posix;
+
+void snapshot_manifest_done(struct snapshot_manifest *manifest)
+{
+    memory_free(manifest->files);
+    manifest->files = NULL;
+    manifest->file_count = 0;
+}
+
+static struct snapshot_file *add_file(struct snapshot_manifest *manifest)
+{
+    size_t size = (manifest->file_count + 1) * sizeof(*manifest->files);
+
+    manifest->files = memory_resized(manifest->files, size);
+    manifest->files[manifest->file_count] = (struct snapshot_file){0};
+    return &manifest->files[manifest->file_count++];
+}
+
+/* ---- The folder ---- */
+
+void snapshot_file_path(const char *folder, size_t number, char *out_path)
+{
+    CHECK(snprintf(out_path, FILE_PATH_SIZE_MAX, "%s/%06zu.sst", folder, number) <
+          FILE_PATH_SIZE_MAX);
+}
+
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
+{
+    return remove(path);
+}
+
+void snapshot_folder_remove(const char *path)
+{
+    if (access(path, F_OK) == 0 && nftw(path, remove_one, DEPTH_MAX, FTW_DEPTH | FTW_PHYS) != 0) {
+        log_warning("snapshot.not_removed", log_text("folder", slice_of(path)));
+    }
+}
+
+enum status snapshot_folder_make(const char *path)
+{
+    snapshot_folder_remove(path);
+    return mkdir(path, FOLDER_MODE) == 0 ? STATUS_OK : STATUS_IO_ERROR;
+}
+
+void snapshot_folders_clean(const char *path, const char *kept)
+{
+    char inner[FILE_PATH_SIZE_MAX];
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        struct slice name = slice_of(entry->d_name);
+
+        if (entry->d_name[0] != '.' && !slice_ends_with(name, slice_of(kept)) &&
+            snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) < FILE_PATH_SIZE_MAX) {
+            snapshot_folder_remove(inner);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+}
+
+enum status snapshot_folder_rename(const char *from, const char *to)
+{
+    char parent[FILE_PATH_SIZE_MAX];
+    struct slice path = slice_of(to);
+    size_t size = path.size;
+
+    while (size > 0 && to[size - 1] != '/') {
+        size--;
+    }
+    CHECK(size > 1 && size <= sizeof(parent));
+    memcpy(parent, to, size - 1);
+    parent[size - 1] = 0;
+    snapshot_folder_remove(to);
+    enum status status = file_rename(files, from, to);
+
+    return status == STATUS_OK ? file_sync_folder(files, parent) : status;
+}
+
+enum status snapshot_file_write(const char *folder, size_t number, uint64_t offset,
+                                struct slice octets, bool is_last)
+{
+    char path[FILE_PATH_SIZE_MAX];
+    struct file *file;
+
+    snapshot_file_path(folder, number, path);
+    enum status status = file_open(files, path, FILE_CREATE, &file);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = file_write(files, file, offset, &octets, 1);
+    if (status == STATUS_OK && is_last) {
+        status = file_sync(files, file);
+    }
+    file_close(files, file);
+    return status;
+}
+
+enum status snapshot_file_read(const char *folder, size_t number, uint64_t offset, void *octets,
+                               size_t size, size_t *out_size)
+{
+    char path[FILE_PATH_SIZE_MAX];
+    struct file *file;
+
+    snapshot_file_path(folder, number, path);
+    enum status status = file_open(files, path, FILE_READ, &file);
+
+    if (status == STATUS_OK) {
+        status = file_read(files, file, offset, octets, size, out_size);
+        file_close(files, file);
+    }
+    return status;
+}
+
+/* ---- Making ---- */
+
+struct export
+{
+    const char *folder;
+    struct snapshot_manifest *manifest;
+    rocksdb_options_t *options;
+    rocksdb_envoptions_t *environment;
+    rocksdb_sstfilewriter_t *writer;
+    bool is_open;
+    uint64_t file_size;
+};
+
+static enum status status_of(char *error)
+{
+    if (error == NULL) {
+        return STATUS_OK;
+    }
+    log_error("snapshot.failed", log_text("detail", slice_of(error)));
+    rocksdb_free(error);
+    return STATUS_IO_ERROR;
+}
+
+static enum status sum_file(const char *path, struct snapshot_file *out_file)
+{
+    char *octets = NULL;
+    size_t size = READ_SIZE;
+    struct file *file;
+    enum status status = file_open(files, path, FILE_READ, &file);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    octets = memory_zeroed(READ_SIZE);
+    while (status == STATUS_OK && size == READ_SIZE) {
+        status = file_read(files, file, out_file->size, octets, READ_SIZE, &size);
+        if (status == STATUS_OK) {
+            out_file->sum = crc32c(out_file->sum, (struct slice){octets, size});
+            out_file->size += size;
+        }
+    }
+    memory_free(octets);
+    file_close(files, file);
+    return status;
+}
+
+static enum status end_file(struct export *export)
+{
+    char path[FILE_PATH_SIZE_MAX];
+    char *error = NULL;
+
+    if (!export->is_open) {
+        return STATUS_OK;
+    }
+    export->is_open = false;
+    rocksdb_sstfilewriter_finish(export->writer, &error);
+    enum status status = status_of(error);
+
+    if (status == STATUS_OK) {
+        snapshot_file_path(export->folder, export->manifest->file_count, path);
+        status = sum_file(path, add_file(export->manifest));
+    }
+    return status;
+}
+
+static enum status begin_file(struct export *export)
+{
+    char path[FILE_PATH_SIZE_MAX];
+    char *error = NULL;
+
+    if (export->manifest->file_count == SNAPSHOT_FILES_MAX) {
+        return STATUS_TOO_LARGE;
+    }
+    snapshot_file_path(export->folder, export->manifest->file_count, path);
+    rocksdb_sstfilewriter_open(export->writer, path, &error);
+    export->is_open = error == NULL;
+    export->file_size = 0;
+    return status_of(error);
+}
+
+static enum status put(struct export *export, struct slice key, struct slice value)
+{
+    char *error = NULL;
+    enum status status = STATUS_OK;
+
+    if (export->is_open && export->file_size >= SNAPSHOT_FILE_SIZE) {
+        status = end_file(export);
+    }
+    if (status == STATUS_OK && !export->is_open) {
+        status = begin_file(export);
+    }
+    if (status == STATUS_OK) {
+        rocksdb_sstfilewriter_put(export->writer, key.data, key.size, value.data, value.size,
+                                  &error);
+        export->file_size += key.size + value.size;
+        status = status_of(error);
+    }
+    return status;
+}
+
+/* The row that says how far it is; a configuration that no entry brought comes into it, too. */
+static enum status put_meta(struct export *export, struct slice key, struct slice value,
+                            const struct raft_configuration *configuration)
+{
+    struct raft_snapshot *snapshot = &export->manifest->snapshot;
+    struct buffer encoded;
+    struct buffer row;
+    struct meta_row meta;
+    enum status status = meta_row_decode(value, &meta);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    buffer_init(&encoded, RAFT_CONFIGURATION_SIZE_MAX);
+    buffer_init(&row, SIZE_MAX);
+    if (meta.configuration.size == 0) {
+        raft_configuration_encode(configuration, &encoded);
+        meta.configuration = buffer_view(&encoded);
+    }
+    snapshot->position = (struct raft_position){meta.applied_term, meta.applied_index};
+    status = raft_configuration_decode(meta.configuration, &snapshot->configuration);
+    if (status == STATUS_OK) {
+        meta_row_encode(&meta, &row);
+        status = put(export, key, buffer_view(&row));
+    }
+    buffer_done(&row);
+    buffer_done(&encoded);
+    return status == STATUS_INVALID ? STATUS_CORRUPT : status;
+}
+
+static enum status put_all(struct export *export, const struct store_view *view, uint32_t shard,
+                           const struct raft_configuration *configuration)
+{
+    struct key low_key;
+    struct key high_key;
+    struct key meta_key;
+    struct slice low = key_shard(&low_key, shard);
+    struct slice meta = key_meta(&meta_key, shard);
+    struct slice key;
+    struct slice value;
+    struct store_iterator *iterator = store_iterate(view, low, key_after(&high_key, low));
+    enum status status = store_iterator_next(iterator, &key, &value);
+
+    while (status == STATUS_OK) {
+        status = slice_equals(key, meta) ? put_meta(export, key, value, configuration)
+                                         : put(export, key, value);
+        if (status == STATUS_OK) {
+            status = store_iterator_next(iterator, &key, &value);
+        }
+    }
+    store_iterator_free(iterator);
+    return status == STATUS_NOT_FOUND ? end_file(export) : status;
+}
+
+enum status snapshot_export(const struct store_view *view, uint32_t shard,
+                            const struct raft_configuration *configuration, const char *folder,
+                            struct snapshot_manifest *out_manifest)
+{
+    struct export export = {.folder = folder, .manifest = out_manifest};
+
+    *out_manifest = (struct snapshot_manifest){.file_count = 0};
+    export.options = rocksdb_options_create();
+    rocksdb_options_set_compression(export.options, rocksdb_lz4_compression);
+    export.environment = rocksdb_envoptions_create();
+    export.writer = rocksdb_sstfilewriter_create(export.environment, export.options);
+    enum status status = put_all(&export, view, shard, configuration);
+
+    rocksdb_sstfilewriter_destroy(export.writer);
+    rocksdb_envoptions_destroy(export.environment);
+    rocksdb_options_destroy(export.options);
+    if (status == STATUS_OK && out_manifest->snapshot.position.index == 0) {
+        status = STATUS_CORRUPT; /* nothing was ever applied: there is a log for that */
+    }
+    if (status != STATUS_OK) {
+        snapshot_manifest_done(out_manifest);
+    }
+    return status;
+}
+
+/* ---- Installing ---- */
+
+static enum status remove_rows(struct store *store, uint32_t shard)
+{
+    struct store_batch *batch = store_batch_new(store);
+    struct key low_key;
+    struct key high_key;
+    struct slice low = key_shard(&low_key, shard);
+
+    store_batch_delete_range(store, batch, low, key_after(&high_key, low));
+    enum status status = store_write(store, batch);
+
+    store_batch_free(store, batch);
+    return status == STATUS_OK ? store_flush(store) : status;
+}
+
+/* The store takes a file's other name away, so that it is there for another time. */
+static enum status link_again(const char *folder, size_t number, char *out_path)
+{
+    char path[FILE_PATH_SIZE_MAX];
+
+    snapshot_file_path(folder, number, path);
+    CHECK(snprintf(out_path, FILE_PATH_SIZE_MAX, "%s/%06zu.take", folder, number) <
+          FILE_PATH_SIZE_MAX);
+    unlink(out_path);
+    return link(path, out_path) == 0 ? STATUS_OK : STATUS_IO_ERROR;
+}
+
+static enum status ingest(struct store *store, const struct snapshot_manifest *manifest,
+                          const char *folder)
+{
+    size_t count = manifest->file_count;
+    char(*room)[FILE_PATH_SIZE_MAX] = memory_zeroed((count + 1) * sizeof(*room));
+    const char **paths = memory_zeroed((count + 1) * sizeof(*paths));
+    enum status status = STATUS_OK;
+
+    for (size_t number = 0; status == STATUS_OK && number < count; number++) {
+        status = link_again(folder, number, room[number]);
+        paths[number] = room[number];
+    }
+    if (status == STATUS_OK) {
+        status = store_ingest(store, paths, count);
+    }
+    memory_free(paths);
+    memory_free(room);
+    return status;
+}
+
+enum status snapshot_import(struct store *store, uint32_t shard,
+                            const struct snapshot_manifest *manifest, const char *folder)
+{
+    enum status status = remove_rows(store, shard);
+
+    CRASH_POINT("snapshot.rows_removed");
+    if (status == STATUS_OK) {
+        status = ingest(store, manifest, folder);
+    }
+    CRASH_POINT("snapshot.ingested");
+    return status;
+}
