@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <ftw.h>
-#include <rocksdb/c.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "storage/crash_point.h"
 #include "storage/keys.h"
 #include "storage/rows.h"
+#include "storage/store_rocksdb_file.h"
 
 enum { READ_SIZE = 1024 * 1024, FOLDER_MODE = 0700, DEPTH_MAX = 8 };
 
@@ -141,22 +141,10 @@ struct export
 {
     const char *folder;
     struct snapshot_manifest *manifest;
-    rocksdb_options_t *options;
-    rocksdb_envoptions_t *environment;
-    rocksdb_sstfilewriter_t *writer;
+    struct store_file *file;
     bool is_open;
     uint64_t file_size;
 };
-
-static enum status status_of(char *error)
-{
-    if (error == NULL) {
-        return STATUS_OK;
-    }
-    log_error("snapshot.failed", log_text("detail", slice_of(error)));
-    rocksdb_free(error);
-    return STATUS_IO_ERROR;
-}
 
 static enum status sum_file(const char *path, struct snapshot_file *out_file)
 {
@@ -184,14 +172,12 @@ static enum status sum_file(const char *path, struct snapshot_file *out_file)
 static enum status end_file(struct export *export)
 {
     char path[FILE_PATH_SIZE_MAX];
-    char *error = NULL;
 
     if (!export->is_open) {
         return STATUS_OK;
     }
     export->is_open = false;
-    rocksdb_sstfilewriter_finish(export->writer, &error);
-    enum status status = status_of(error);
+    enum status status = store_file_end(export->file);
 
     if (status == STATUS_OK) {
         snapshot_file_path(export->folder, export->manifest->file_count, path);
@@ -203,21 +189,20 @@ static enum status end_file(struct export *export)
 static enum status begin_file(struct export *export)
 {
     char path[FILE_PATH_SIZE_MAX];
-    char *error = NULL;
 
     if (export->manifest->file_count == SNAPSHOT_FILES_MAX) {
         return STATUS_TOO_LARGE;
     }
     snapshot_file_path(export->folder, export->manifest->file_count, path);
-    rocksdb_sstfilewriter_open(export->writer, path, &error);
-    export->is_open = error == NULL;
+    enum status status = store_file_begin(export->file, path);
+
+    export->is_open = status == STATUS_OK;
     export->file_size = 0;
-    return status_of(error);
+    return status;
 }
 
 static enum status put(struct export *export, struct slice key, struct slice value)
 {
-    char *error = NULL;
     enum status status = STATUS_OK;
 
     if (export->is_open && export->file_size >= SNAPSHOT_FILE_SIZE) {
@@ -227,10 +212,8 @@ static enum status put(struct export *export, struct slice key, struct slice val
         status = begin_file(export);
     }
     if (status == STATUS_OK) {
-        rocksdb_sstfilewriter_put(export->writer, key.data, key.size, value.data, value.size,
-                                  &error);
         export->file_size += key.size + value.size;
-        status = status_of(error);
+        status = store_file_put(export->file, key, value);
     }
     return status;
 }
@@ -296,15 +279,10 @@ enum status snapshot_export(const struct store_view *view, uint32_t shard,
     struct export export = {.folder = folder, .manifest = out_manifest};
 
     *out_manifest = (struct snapshot_manifest){.file_count = 0};
-    export.options = rocksdb_options_create();
-    rocksdb_options_set_compression(export.options, rocksdb_lz4_compression);
-    export.environment = rocksdb_envoptions_create();
-    export.writer = rocksdb_sstfilewriter_create(export.environment, export.options);
+    export.file = store_file_new();
     enum status status = put_all(&export, view, shard, configuration);
 
-    rocksdb_sstfilewriter_destroy(export.writer);
-    rocksdb_envoptions_destroy(export.environment);
-    rocksdb_options_destroy(export.options);
+    store_file_free(export.file);
     if (status == STATUS_OK && out_manifest->snapshot.position.index == 0) {
         status = STATUS_CORRUPT; /* nothing was ever applied: there is a log for that */
     }

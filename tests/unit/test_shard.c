@@ -220,8 +220,9 @@ static void propose_message(struct burst *burst, struct outcome *outcome)
 static void run_burst(struct loop_message *message)
 {
     struct burst *burst = CONTAINER_OF(message, struct burst, message);
+    size_t count = burst->count; /* with the last answer, the burst may be gone */
 
-    for (size_t index = 0; index < burst->count; index++) {
+    for (size_t index = 0; index < count; index++) {
         burst->outcomes[index] = (struct outcome){burst, index};
         if (burst->only_waits) {
             shard_propose(burst->stage->shard, COMMAND_REMOVE_STEP, NULL, (struct slice){0},
