@@ -41,11 +41,6 @@ void buffer_grew(struct buffer *buffer, size_t size)
     buffer->size += size;
 }
 
-size_t buffer_room(const struct buffer *buffer)
-{
-    return buffer->size_max - buffer->size;
-}
-
 void buffer_append(struct buffer *buffer, struct slice bytes)
 {
     if (bytes.size == 0) {
@@ -53,12 +48,6 @@ void buffer_append(struct buffer *buffer, struct slice bytes)
     }
     memcpy(buffer_reserve(buffer, bytes.size), bytes.data, bytes.size);
     buffer->size += bytes.size;
-}
-
-void buffer_append_octet(struct buffer *buffer, char octet)
-{
-    *buffer_reserve(buffer, 1) = octet;
-    buffer->size++;
 }
 
 void buffer_printf(struct buffer *buffer, const char *format, ...)
@@ -108,9 +97,4 @@ void buffer_wipe(struct buffer *buffer)
         explicit_bzero(buffer->data, buffer->capacity);
     }
     buffer_release(buffer);
-}
-
-struct slice buffer_view(const struct buffer *buffer)
-{
-    return (struct slice){buffer->data, buffer->size};
 }

@@ -20,15 +20,26 @@ void buffer_done(struct buffer *buffer);
 
 /* All of these stop the process past `size_max`: check the sizes of untrusted input before. */
 void buffer_append(struct buffer *buffer, struct slice bytes);
-void buffer_append_octet(struct buffer *buffer, char octet);
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Room for `size` more octets, to be written by the caller and then counted by buffer_grew(). */
 char *buffer_reserve(struct buffer *buffer, size_t size);
 void buffer_grew(struct buffer *buffer, size_t size);
 
+/* Stops the process past `size_max`, as those above. */
+static inline void buffer_append_octet(struct buffer *buffer, char octet)
+{
+    if (buffer->size == buffer->capacity || buffer->size == buffer->size_max) {
+        buffer_reserve(buffer, 1);
+    }
+    buffer->data[buffer->size++] = octet;
+}
+
 /* How many octets may still be appended. */
-size_t buffer_room(const struct buffer *buffer);
+static inline size_t buffer_room(const struct buffer *buffer)
+{
+    return buffer->size_max - buffer->size;
+}
 
 /* Forgets the bytes and keeps the memory. */
 void buffer_clear(struct buffer *buffer);
@@ -43,6 +54,9 @@ void buffer_wipe(struct buffer *buffer);
 void buffer_consume(struct buffer *buffer, size_t size);
 
 /* Valid until the buffer changes. */
-struct slice buffer_view(const struct buffer *buffer);
+static inline struct slice buffer_view(const struct buffer *buffer)
+{
+    return (struct slice){buffer->data, buffer->size};
+}
 
 #endif

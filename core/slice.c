@@ -7,19 +7,6 @@ struct slice slice_of(const char *text)
     return (struct slice){text, strlen(text)};
 }
 
-struct slice slice_prefix(struct slice slice, size_t size)
-{
-    return (struct slice){slice.data, size < slice.size ? size : slice.size};
-}
-
-struct slice slice_skip(struct slice slice, size_t size)
-{
-    size_t skipped = slice_prefix(slice, size).size;
-
-    /* Adding 0 to a NULL of an empty slice would be undefined. */
-    return skipped == 0 ? slice : (struct slice){slice.data + skipped, slice.size - skipped};
-}
-
 struct slice slice_cut(struct slice *rest, char separator)
 {
     const char *found = rest->size > 0 ? memchr(rest->data, separator, rest->size) : NULL;
@@ -86,13 +73,6 @@ bool slice_starts_with_ignoring_case(struct slice slice, struct slice prefix)
         }
     }
     return true;
-}
-
-size_t slice_find(struct slice slice, char octet)
-{
-    const char *found = slice.size > 0 ? memchr(slice.data, octet, slice.size) : NULL;
-
-    return found != NULL ? (size_t)(found - slice.data) : slice.size;
 }
 
 size_t slice_search(struct slice slice, struct slice needle)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct slice {
     const char *data;
@@ -18,10 +19,19 @@ struct slice {
 struct slice slice_of(const char *text);
 
 /* The first `size` octets of `slice`, or all of it when shorter. */
-struct slice slice_prefix(struct slice slice, size_t size);
+static inline struct slice slice_prefix(struct slice slice, size_t size)
+{
+    return (struct slice){slice.data, size < slice.size ? size : slice.size};
+}
 
 /* What follows the first `size` octets; empty when there are fewer. */
-struct slice slice_skip(struct slice slice, size_t size);
+static inline struct slice slice_skip(struct slice slice, size_t size)
+{
+    size_t skipped = size < slice.size ? size : slice.size;
+
+    /* Adding 0 to a NULL of an empty slice would be undefined. */
+    return skipped == 0 ? slice : (struct slice){slice.data + skipped, slice.size - skipped};
+}
 
 /* Cuts `rest` at the first `separator`: returns what is before it and leaves what is after.
  * Without a separator, returns all of `rest` and leaves it empty. */
@@ -51,7 +61,12 @@ bool slice_ends_with(struct slice slice, struct slice suffix);
 bool slice_starts_with_ignoring_case(struct slice slice, struct slice prefix);
 
 /* The offset of the first `octet`, or the size of `slice` when there is none. */
-size_t slice_find(struct slice slice, char octet);
+static inline size_t slice_find(struct slice slice, char octet)
+{
+    const char *found = slice.size > 0 ? (const char *)memchr(slice.data, octet, slice.size) : NULL;
+
+    return found != NULL ? (size_t)(found - slice.data) : slice.size;
+}
 
 /* The offset of the first `needle`, or the size of `slice` when there is none. Linear time. */
 size_t slice_search(struct slice slice, struct slice needle);
