@@ -4,8 +4,9 @@
  *     sim --seeds A..B          all of them, on --jobs processes
  *     sim --minutes M           seeds from --first (else from the clock) until the time is over
  *     sim --systematic NAME     a scripted history (snapshot, membership, transfer), with a crash
- * at each point of it in turn, or at every --stride S-th sim --points              one line for
- * each crash point that the seeds reached
+ *                               at each point of it in turn, or at every --stride S-th
+ *     sim --planted             errors, each of which its checker must find
+ *     sim --points              one line for each crash point that the seeds reached
  *
  *     --swarm       each seed has its own faults and rates      --trace       every event
  *     --story       what happened, also when nothing failed
@@ -315,6 +316,7 @@ static bool take_argument(char **arguments, int *place, struct settings *setting
         {"--points", offsetof(struct settings, points)},
         {"--brief", offsetof(struct settings, brief)},
         {"--keep-going", offsetof(struct settings, keeps_going)},
+        {"--planted", offsetof(struct settings, planted)},
     };
     const char *name = arguments[*place];
     uint64_t jobs;
@@ -373,6 +375,9 @@ int main(int count, char **arguments)
     }
     if (!settings.traces) {
         log_configure((enum log_level)(LOG_ERROR + 1), LOG_LOGFMT);
+    }
+    if (settings.planted) {
+        return run_planted();
     }
     if (settings.systematic != NULL) {
         return run_systematic(&settings);

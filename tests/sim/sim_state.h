@@ -47,6 +47,7 @@ struct state_command {
     uint8_t box;
     uint32_t uid;
     uint64_t operation;
+    uint64_t request; /* another request id than the operation's; 0: that */
     uint64_t wall_ms;
     size_t filler; /* octets of content */
 };

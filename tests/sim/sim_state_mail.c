@@ -108,7 +108,8 @@ static void encode_deliver(const struct mail *mail, const struct state_command *
     recipient.account = mail->account;
     recipient.mailbox = octets_of(slice_of(box_names[command->box]));
     recipient.must_exist = true;
-    request.request_id = request_id(id, command->operation);
+    request.request_id =
+        request_id(id, command->request != 0 ? command->request : command->operation);
     request.recipients = recipients;
     request.n_recipients = 1;
     request.header_size = 8;

@@ -121,7 +121,7 @@ static const struct {
 
 /* ---- Running them ---- */
 
-static void make_plan(struct plan *plan)
+void sim_quiet_plan(struct plan *plan)
 {
     plan_from_seed(plan, 1, false);
     plan->nodes = 3;
@@ -144,7 +144,7 @@ static bool run_history(void (*script)(struct sim *sim), uint64_t nth, const cha
     static struct sim sim;
     struct plan plan;
 
-    make_plan(&plan);
+    sim_quiet_plan(&plan);
     crash_at = nth;
     sim_init(&sim, &plan);
     sim.script = script;
