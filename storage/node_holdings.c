@@ -32,7 +32,8 @@ struct shard *node_shard(const struct node *node, uint32_t shard, enum status *o
         return NULL;
     }
     if (holding->shard == NULL) {
-        *out_status = holding->status;
+        /* Not opened yet: somebody else leads, or nobody. */
+        *out_status = holding->status != STATUS_OK ? holding->status : STATUS_NOT_LEADER;
     }
     return holding->shard;
 }
