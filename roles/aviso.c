@@ -8,8 +8,12 @@
 #include "core/log.h"
 #include "core/macros.h"
 #include "net/tls.h"
+#include "roles/cluster_command.h"
+#include "roles/frontend_main.h"
+#include "roles/router_main.h"
 #include "roles/settings.h"
 #include "roles/standalone.h"
+#include "roles/storage_main.h"
 
 enum { EXIT_USAGE = 2, MANUAL_SIZE_MAX = 1024 * 1024 };
 
@@ -18,8 +22,13 @@ extern char **environ;
 static int usage(void)
 {
     fputs("usage: aviso standalone [--config FILE]   serve mail, all in this process\n"
-          "       aviso standalone --help            the settings and what they mean\n"
-          "       aviso standalone --sample          a configuration file of all defaults\n"
+          "       aviso storage [--config FILE]      a storage node of a cluster\n"
+          "       aviso frontend [--config FILE]     protocols for a cluster's storage\n"
+          "       aviso router [--config FILE]       places a cluster's replicas\n"
+          "       aviso cluster init [--config FILE] makes a cluster of the nodes that are alive\n"
+          "       aviso cluster status|drain NODE|undrain NODE [--config FILE]\n"
+          "       aviso ROLE --help                  the settings and what they mean\n"
+          "       aviso ROLE --sample                a configuration file of all defaults\n"
           "       aviso self-signed CERTIFICATE KEY NAME...   make a certificate to begin with\n"
           "       aviso --version\n",
           stderr);
@@ -60,7 +69,14 @@ static bool read_file(const char *path, struct buffer *output)
     return file >= 0 && size >= 0;
 }
 
-static int run_standalone(const char *config_path)
+/* What is run with settings; `words` is what follows its name. */
+struct role {
+    const char *name;
+    int (*run)(const struct settings *settings, char **words, int word_count);
+    bool has_words;
+};
+
+static int run_role(const struct role *role, char **words, int word_count, const char *config_path)
 {
     struct settings settings = {0};
     struct arena arena;
@@ -79,12 +95,67 @@ static int run_standalone(const char *config_path)
                 (int)fault.size, fault.data);
     } else {
         log_configure((enum log_level)settings.log_level, (enum log_format)settings.log_format);
-        code = standalone_run(&settings);
+        code = role->run(&settings, words, word_count);
     }
     buffer_done(&yaml);
     buffer_done(&fault);
     arena_done(&arena);
     return code;
+}
+
+static int run_standalone(const struct settings *settings, char **words, int word_count)
+{
+    return standalone_run(settings);
+}
+
+static int run_storage(const struct settings *settings, char **words, int word_count)
+{
+    return storage_main(settings);
+}
+
+static int run_frontend(const struct settings *settings, char **words, int word_count)
+{
+    return frontend_main(settings);
+}
+
+static int run_router(const struct settings *settings, char **words, int word_count)
+{
+    return router_main(settings);
+}
+
+static const struct role roles[] = {
+    {"standalone", run_standalone, false}, {"storage", run_storage, false},
+    {"frontend", run_frontend, false},     {"router", run_router, false},
+    {"cluster", cluster_command, true},
+};
+
+static const struct role *find_role(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(roles); i++) {
+        if (strcmp(roles[i].name, name) == 0) {
+            return &roles[i];
+        }
+    }
+    return NULL;
+}
+
+/* "--config FILE" stands last. */
+static int start_role(const struct role *role, char **words, int word_count)
+{
+    const char *config_path = NULL;
+
+    if (word_count == 1 && strcmp(words[0], "--help") == 0) {
+        return print(config_help);
+    }
+    if (word_count == 1 && strcmp(words[0], "--sample") == 0) {
+        return print(config_sample);
+    }
+    if (word_count >= 2 && strcmp(words[word_count - 2], "--config") == 0) {
+        config_path = words[word_count - 1];
+        word_count -= 2;
+    }
+    return role->has_words == (word_count > 0) ? run_role(role, words, word_count, config_path)
+                                               : usage();
 }
 
 static int make_certificate(int count, char **words)
@@ -107,17 +178,7 @@ int main(int count, char **words)
     if (count >= 5 && strcmp(words[1], "self-signed") == 0) {
         return make_certificate(count - 2, words + 2);
     }
-    if (count < 2 || strcmp(words[1], "standalone") != 0) {
-        return usage();
-    }
-    if (count == 3 && strcmp(words[2], "--help") == 0) {
-        return print(config_help);
-    }
-    if (count == 3 && strcmp(words[2], "--sample") == 0) {
-        return print(config_sample);
-    }
-    if (count == 4 && strcmp(words[2], "--config") == 0) {
-        return run_standalone(words[3]);
-    }
-    return count == 2 ? run_standalone(NULL) : usage();
+    const struct role *role = count >= 2 ? find_role(words[1]) : NULL;
+
+    return role != NULL ? start_role(role, words + 2, count - 2) : usage();
 }

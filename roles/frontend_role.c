@@ -18,6 +18,7 @@
 #include "net/http_server.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "roles/cluster_link.h"
 #include "router/handover.h"
 
 enum {
@@ -54,7 +55,8 @@ struct frontend_loop {
 
 struct frontend_role {
     const struct settings *settings;
-    struct tls_context *tls; /* NULL: none */
+    struct tls_context *tls;      /* NULL: none */
+    struct tls_context *node_tls; /* towards storage; NULL: none */
     struct auth_shared *auth;
     struct worker_pool *workers;
     struct accept_limiter *limiter;
@@ -278,6 +280,8 @@ static void make_loop(struct frontend_role *role, const struct rpc_services *ser
         .loop = loop->loop,
         .local = services,
         .map = map,
+        .tls = role->node_tls,
+        .is_plain_allowed = settings->rpc_plain,
         .workers = role->workers,
         .call_timeout_ms = settings->call_timeout_ms,
         .directory_cache_ms = settings->directory_cache_ms,
@@ -354,6 +358,9 @@ enum status frontend_role_start(const struct settings *settings,
         accept_limiter_new(settings->connections_max, settings->connections_per_address_max);
     enum status status = open_tls(role);
 
+    if (status == STATUS_OK && services == NULL) {
+        status = cluster_open_tls(settings, &role->node_tls);
+    }
     for (size_t i = 0; i < role->loop_count; i++) {
         make_loop(role, services, map, admin_token, &role->loops[i]);
     }
@@ -369,6 +376,32 @@ enum status frontend_role_start(const struct settings *settings,
     }
     *out_role = role;
     return STATUS_OK;
+}
+
+/* A newer map on its way to a loop. */
+struct map_news {
+    struct loop_message message;
+    struct router *router;
+    struct shard_map *map;
+};
+
+static void take_map(struct loop_message *message)
+{
+    struct map_news *news = CONTAINER_OF(message, struct map_news, message);
+
+    router_update_map(news->router, news->map);
+    shard_map_unref(news->map);
+    memory_free(news);
+}
+
+void frontend_role_update_map(struct frontend_role *role, struct shard_map *map)
+{
+    for (size_t i = 0; i < role->loop_count; i++) {
+        struct map_news *news = NEW(struct map_news);
+
+        *news = (struct map_news){{.run = take_map}, role->loops[i].router, shard_map_ref(map)};
+        loop_post(role->loops[i].loop, &news->message);
+    }
 }
 
 void frontend_role_reload(struct frontend_role *role)
@@ -454,6 +487,7 @@ void frontend_role_free(struct frontend_role *role)
     }
     accept_limiter_free(role->limiter);
     tls_context_free(role->tls);
+    tls_context_free(role->node_tls);
     memory_free(role->listeners);
     memory_free(role->loops);
     memory_free(role);

@@ -10,11 +10,14 @@
 struct frontend_role;
 
 /* Starts listening; every failure is logged in words for the operator, and nothing runs then.
- * `settings`, `services` and `map` outlive it. */
+ * `settings` and `services` outlive it; `services` NULL: storage is where `map` says. */
 NODISCARD enum status frontend_role_start(const struct settings *settings,
                                           const struct rpc_services *services,
                                           struct shard_map *map, struct slice admin_token,
                                           struct frontend_role **out_role);
+
+/* From now on, a newer map. From any thread, until it is stopped. */
+void frontend_role_update_map(struct frontend_role *role, struct shard_map *map);
 
 /* Reads certificates again; what fails stays as it was, with a line in the log. */
 void frontend_role_reload(struct frontend_role *role);

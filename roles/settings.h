@@ -23,6 +23,26 @@ struct settings {
     uint64_t log_cache_size;
     uint64_t log_segment_size;
 
+    struct slice cluster_name;
+    uint64_t cluster_shards;
+    uint64_t cluster_voters;
+    uint64_t replace_after_ms;
+    struct config_list etcd_endpoints;
+    struct slice etcd_user;
+    struct slice etcd_password_file;
+    struct slice etcd_authorities;
+    struct slice etcd_certificate;
+    struct slice etcd_key;
+    struct slice node_listen;
+    struct slice node_address;
+    struct slice node_zone;
+    struct slice node_region;
+    struct slice node_host;
+    struct slice rpc_certificate;
+    struct slice rpc_key;
+    struct slice rpc_authorities;
+    bool rpc_plain;
+
     struct config_list smtp_listen;
     struct config_list submission_listen;
     struct config_list submissions_listen;

@@ -1,38 +1,24 @@
 #include "roles/standalone.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/buffer.h"
 #include "core/log.h"
 #include "core/macros.h"
 #include "core/memory.h"
-#include "core/random.h"
 #include "roles/frontend_role.h"
+#include "roles/process.h"
 #include "storage/node.h"
-
-enum { PATH_SIZE_MAX = 4096, TOKEN_SIZE_MAX = 1024 };
-
-static const char *path_of(char *room, struct slice folder, const char *name)
-{
-    snprintf(room, PATH_SIZE_MAX, "%.*s%s%s", (int)folder.size, folder.data,
-             name[0] != '\0' ? "/" : "", name);
-    return room;
-}
 
 /* ---- The shard map: made at the first start, and kept ---- */
 
 static enum status open_map(const struct settings *settings, struct shard_map **out_map)
 {
-    char path[PATH_SIZE_MAX];
+    char path[PROCESS_PATH_SIZE_MAX];
     enum status status =
-        shard_map_load(path_of(path, settings->data_folder, "shard_map.json"), out_map);
+        shard_map_load(process_path(path, settings->data_folder, "shard_map.json"), out_map);
 
     if (status == STATUS_NOT_FOUND) {
         *out_map = shard_map_new((uint32_t)settings->shard_count);
@@ -40,71 +26,6 @@ static enum status open_map(const struct settings *settings, struct shard_map **
     }
     if (status != STATUS_OK) {
         log_error("standalone.no_shard_map", log_text("path", slice_of(path)), log_status(status));
-    }
-    return status;
-}
-
-/* ---- The admin token ---- */
-
-static enum status read_token(const char *path, struct buffer *token)
-{
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    char text[TOKEN_SIZE_MAX];
-
-    if (file < 0) {
-        return errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO_ERROR;
-    }
-    ssize_t size = read(file, text, sizeof(text));
-
-    close(file);
-    if (size < 0) {
-        return STATUS_IO_ERROR;
-    }
-    struct slice line = {text, (size_t)size};
-
-    buffer_append(token, slice_trim(slice_prefix(line, slice_find(line, '\n'))));
-    explicit_bzero(text, sizeof(text));
-    return token->size > 0 ? STATUS_OK : STATUS_INVALID;
-}
-
-static enum status make_token(const char *path, struct buffer *token)
-{
-    unsigned char octets[24];
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    if (file < 0) {
-        return STATUS_IO_ERROR;
-    }
-    random_octets(octets, sizeof(octets));
-    for (size_t i = 0; i < sizeof(octets); i++) {
-        buffer_printf(token, "%02x", octets[i]);
-    }
-    struct slice text = buffer_view(token);
-    bool written = write(file, text.data, text.size) == (ssize_t)text.size &&
-                   write(file, "\n", 1) == 1 && fsync(file) == 0;
-
-    close(file);
-    return written ? STATUS_OK : STATUS_IO_ERROR;
-}
-
-static enum status open_token(const struct settings *settings, struct buffer *token)
-{
-    char path[PATH_SIZE_MAX];
-    bool is_named = settings->admin_token_file.size > 0;
-
-    if (is_named) {
-        path_of(path, settings->admin_token_file, "");
-    } else {
-        path_of(path, settings->data_folder, "admin_token");
-    }
-    enum status status = read_token(path, token);
-
-    if (status == STATUS_NOT_FOUND && !is_named) {
-        status = make_token(path, token);
-    }
-    if (status != STATUS_OK) {
-        log_error("standalone.no_admin_token", log_text("path", slice_of(path)),
-                  log_status(status));
     }
     return status;
 }
@@ -126,11 +47,11 @@ static void on_storage_failed(void *context)
 static enum status open_node(const struct settings *settings, const struct shard_map *map,
                              struct node **out_node)
 {
-    char folder[PATH_SIZE_MAX];
+    char folder[PROCESS_PATH_SIZE_MAX];
     uint32_t count = shard_map_shard_count(map);
     uint32_t *shards = memory_zeroed(count * sizeof(*shards));
     struct node_options options = {
-        .folder = path_of(folder, settings->data_folder, "storage"),
+        .folder = process_path(folder, settings->data_folder, "storage"),
         .shards = shards,
         .shard_count = count,
         .loop_count = settings->storage_loops,
@@ -152,38 +73,15 @@ static enum status open_node(const struct settings *settings, const struct shard
 
 /* ---- The process ---- */
 
-static sigset_t signals_waited_for(void)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    return signals;
-}
-
 static void serve_until_told(struct frontend_role *frontend)
 {
-    sigset_t signals = signals_waited_for();
-    int signal = 0;
+    int signal = process_wait(0);
 
-    while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) {
+    while (signal == SIGHUP) {
         frontend_role_reload(frontend);
+        signal = process_wait(0);
     }
     log_info("standalone.stopping", log_number("signal", (uint64_t)signal));
-}
-
-static enum status make_folder(struct slice folder)
-{
-    char path[PATH_SIZE_MAX];
-
-    if (mkdir(path_of(path, folder, ""), 0700) != 0 && errno != EEXIST) {
-        log_error("standalone.no_folder", log_text("path", folder),
-                  log_text("why", slice_of(strerror(errno))));
-        return STATUS_IO_ERROR;
-    }
-    return STATUS_OK;
 }
 
 static enum status run(const struct settings *settings, struct buffer *token)
@@ -191,10 +89,10 @@ static enum status run(const struct settings *settings, struct buffer *token)
     struct shard_map *map = NULL;
     struct node *node = NULL;
     struct frontend_role *frontend = NULL;
-    enum status status = make_folder(settings->data_folder);
+    enum status status = process_make_folder(settings->data_folder);
 
     if (status == STATUS_OK) {
-        status = open_token(settings, token);
+        status = process_open_token(settings, token);
     }
     if (status == STATUS_OK) {
         status = open_map(settings, &map);
@@ -237,12 +135,10 @@ static struct settings with_shared_processors(const struct settings *settings)
 int standalone_run(const struct settings *given)
 {
     struct settings settings = with_shared_processors(given);
-    sigset_t signals = signals_waited_for();
     struct buffer token;
 
-    /* Blocked before the first thread is there: all threads leave them to sigwait(). */
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    buffer_init(&token, TOKEN_SIZE_MAX);
+    process_block_signals();
+    buffer_init(&token, PROCESS_TOKEN_SIZE_MAX);
     enum status status = run(&settings, &token);
 
     buffer_wipe(&token);
