@@ -1,4 +1,7 @@
 /* Which shards a node holds: the book says it, the log has to agree. */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "core/check.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -173,10 +176,20 @@ static void begin_book(struct node *node)
     }
 }
 
+/* A snapshot was taking the place of its state when a crash came. */
+static bool is_installing(const struct node *node, uint32_t shard)
+{
+    char path[FILE_PATH_SIZE_MAX];
+
+    CHECK(snprintf(path, sizeof(path), "%s/%u%s", node->snapshot_folder, shard, SHARD_INSTALLING) <
+          FILE_PATH_SIZE_MAX);
+    return access(path, F_OK) == 0;
+}
+
 static enum status look_for_log(struct node *node, struct replica_record *record, bool is_logged)
 {
     if (record->state == REPLICA_FRESH && !is_logged) {
-        return check_new(node, record->shard);
+        return is_installing(node, record->shard) ? STATUS_OK : check_new(node, record->shard);
     }
     if (record->state == REPLICA_FRESH) {
         record->state = REPLICA_BEGUN; /* a crash came between its first write and this note */

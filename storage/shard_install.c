@@ -175,8 +175,12 @@ enum status shard_resume_install(struct shard *shard)
     shard_snapshot_path(shard, "in", 0, folder);
     enum status status = snapshot_intended(folder, &manifest);
 
+    if (status == STATUS_NOT_FOUND) {
+        snapshot_folder_remove(folder);
+        return STATUS_OK;
+    }
     if (status != STATUS_OK) {
-        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+        return status;
     }
     status = log_bounds(shard->options.log, shard->record.shard, &bounds);
     if (status == STATUS_NOT_FOUND) {

@@ -81,8 +81,12 @@ static void probe(struct shard *shard)
     enum status status = resume(shard, &bounds);
 
     if (status == STATUS_OK) {
-        /* A new beginning of the log, when that is due, tells as well. */
+        /* A new beginning of the log, when that is due, tells as well. A crash may have come before
+         * the term of what was installed was durable; in that case nothing was promised in it. */
         shard->probe_hard_state = bounds.hard_state;
+        if (shard->is_finishing && bounds.hard_state.term < shard->begins_after.term) {
+            shard->probe_hard_state = (struct raft_hard_state){.term = shard->begins_after.term};
+        }
         shard->probe = (struct log_append){
             .shard = shard->record.shard,
             .generation = shard->record.generation,

@@ -308,33 +308,19 @@ static enum status remove_rows(struct store *store, uint32_t shard)
     return status == STATUS_OK ? store_flush(store) : status;
 }
 
-/* The store takes a file's other name away, so that it is there for another time. */
-static enum status link_again(const char *folder, size_t number, char *out_path)
-{
-    char path[FILE_PATH_SIZE_MAX];
-
-    snapshot_file_path(folder, number, path);
-    CHECK(snprintf(out_path, FILE_PATH_SIZE_MAX, "%s/%06zu.take", folder, number) <
-          FILE_PATH_SIZE_MAX);
-    unlink(out_path);
-    return link(path, out_path) == 0 ? STATUS_OK : STATUS_IO_ERROR;
-}
-
 static enum status ingest(struct store *store, const struct snapshot_manifest *manifest,
                           const char *folder)
 {
     size_t count = manifest->file_count;
     char(*room)[FILE_PATH_SIZE_MAX] = memory_zeroed((count + 1) * sizeof(*room));
     const char **paths = memory_zeroed((count + 1) * sizeof(*paths));
-    enum status status = STATUS_OK;
 
-    for (size_t number = 0; status == STATUS_OK && number < count; number++) {
-        status = link_again(folder, number, room[number]);
+    for (size_t number = 0; number < count; number++) {
+        snapshot_file_path(folder, number, room[number]);
         paths[number] = room[number];
     }
-    if (status == STATUS_OK) {
-        status = store_ingest(store, paths, count);
-    }
+    enum status status = store_ingest(store, paths, count);
+
     memory_free(paths);
     memory_free(room);
     return status;

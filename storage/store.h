@@ -75,7 +75,7 @@ NODISCARD enum status store_flush(struct store *store);
 void store_care(struct store *store);
 
 /* Takes files of its own kind, with keys in ascending order from file to file, in place of what
- * they were made of elsewhere: durable, over all writes before. The names are gone then.
+ * they were made of elsewhere: durable, over all writes before. It copies them.
  * UNSUPPORTED: it knows no files. NO_SPACE, CORRUPT, IO_ERROR. */
 NODISCARD enum status store_ingest(struct store *store, const char *const *paths, size_t count);
 

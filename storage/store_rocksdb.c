@@ -296,7 +296,8 @@ static enum status ingest(struct store *store, const char *const *paths, size_t 
     rocksdb_ingestexternalfileoptions_t *options = rocksdb_ingestexternalfileoptions_create();
     char *error = NULL;
 
-    rocksdb_ingestexternalfileoptions_set_move_files(options, 1);
+    /* Not moved, nor linked: it writes into what it takes, which then could not be taken again. */
+    rocksdb_ingestexternalfileoptions_set_move_files(options, 0);
     rocksdb_ingest_external_file(rocksdb_of(store)->db, paths, count, options, &error);
     rocksdb_ingestexternalfileoptions_destroy(options);
     return status_of(error, "ingest");

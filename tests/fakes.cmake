@@ -19,6 +19,7 @@ set(fakes_of_imap_transcripts fake_queue.c fake_authenticator.c fake_mail_state.
   fake_delivery.c)
 set(fakes_of_node node_client.c)
 set(fakes_of_cluster node_client.c)
+set(fakes_of_snapshot node_client.c)
 set(fakes_of_fuzz_imap_command ${fakes_of_imap_transcripts})
 set(fakes_of_shard fake_disk.c memory_store.c)
 set(fakes_of_router fake_storage.c)
