@@ -246,6 +246,10 @@ void shard_read(struct shard *shard, enum read_kind kind, const ProtobufCMessage
         rpc_fail(call, shard->status);
         return;
     }
+    if (shard->is_sealed) { /* nobody would answer it any more */
+        rpc_fail(call, STATUS_UNAVAILABLE);
+        return;
+    }
     if (shard->reads_at_once) {
         read_now(shard, kind, request, call);
         return;
