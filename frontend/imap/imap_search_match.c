@@ -56,6 +56,10 @@ static bool prepare_key(struct imap_search_key *key, void *context)
     case SEARCH_SENT_SINCE:
         needs->parts |= ROW_DIGEST;
         return true;
+    case SEARCH_SUBJECT:
+        needs->parts |= ROW_DIGEST;
+        fold_text(key, preparation->arena);
+        return true;
     case SEARCH_HEADER:
         needs->parts |= ROW_HEADER;
         fold_text(key, preparation->arena);
@@ -194,6 +198,13 @@ static bool header_contains(struct slice header, struct slice name, struct slice
     return false;
 }
 
+/* RFC 3501 §6.4.4 asks for the envelope's, which is stored parsed. */
+static bool subject_contains(const struct digest *digest, struct slice folded)
+{
+    return folded.data != NULL && digest != NULL && digest->envelope.subject.size > 0 &&
+           value_contains(digest->envelope.subject, folded);
+}
+
 static bool has_keyword(const struct message_row *row, struct slice keyword)
 {
     for (size_t i = 0; i < row->keyword_count; i++) {
@@ -317,6 +328,9 @@ static enum imap_verdict judge(const struct imap_search_key *key, const struct i
     case SEARCH_SENT_ON:
     case SEARCH_SENT_SINCE:
         return judge_sent(key, candidate);
+    case SEARCH_SUBJECT:
+        return candidate->has_parts ? yes_if(subject_contains(candidate->digest, key->folded))
+                                    : VERDICT_UNKNOWN;
     case SEARCH_HEADER:
         return candidate->has_parts
                    ? yes_if(header_contains(candidate->row->header, key->name, key->folded))

@@ -127,7 +127,7 @@ static const struct key_word {
     {"SENTSINCE", SEARCH_SENT_SINCE, 0, NULL, take_day},
     {"SINCE", SEARCH_SINCE, 0, NULL, take_day},
     {"SMALLER", SEARCH_SMALLER, 0, NULL, take_size},
-    {"SUBJECT", SEARCH_HEADER, 0, "Subject", take_text},
+    {"SUBJECT", SEARCH_SUBJECT, 0, NULL, take_text},
     {"TEXT", SEARCH_TEXT, 0, NULL, take_text},
     {"TO", SEARCH_HEADER, 0, "To", take_text},
     {"UID", SEARCH_UID, 0, NULL, take_uids},

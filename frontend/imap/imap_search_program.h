@@ -33,7 +33,8 @@ enum imap_search_kind {
     SEARCH_LARGER,
     SEARCH_SMALLER,
     SEARCH_MODSEQ,
-    SEARCH_HEADER, /* `name` contains `text`; an empty text: there is such a header */
+    SEARCH_SUBJECT, /* the envelope's contains `text`; an empty text: there is one */
+    SEARCH_HEADER,  /* `name` contains `text`; an empty text: there is such a header */
     SEARCH_BODY,
     SEARCH_TEXT, /* header or body */
 };
