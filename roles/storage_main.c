@@ -131,14 +131,28 @@ static enum status open_server(struct storage_process *process)
     return status;
 }
 
+/* The server's connections live on the node's loops: it ends before they do. */
+struct stopping {
+    struct loop_message message;
+    struct loop *loop;
+};
+
 static void on_server_stopped(struct loop_message *message)
 {
+    loop_stop(CONTAINER_OF(message, struct stopping, message)->loop);
+}
+
+static void stop_server(struct storage_process *process)
+{
+    struct stopping stopping = {{.run = on_server_stopped}, loop_new("stopping")};
+
+    rpc_server_stop(process->server, STOP_GRACE_MS, stopping.loop, &stopping.message);
+    loop_run(stopping.loop);
+    loop_free(stopping.loop);
 }
 
 static void serve_until_told(struct storage_process *process)
 {
-    static struct loop_message stopped = {.run = on_server_stopped};
-    size_t loop_count = 0;
     int signal = 0;
 
     process->attach.run = attach_node;
@@ -151,8 +165,7 @@ static void serve_until_told(struct storage_process *process)
     log_info("storage.stopping", log_number("signal", (uint64_t)signal));
     cluster_link_stop(process->link);
     node_hand_over(process->node);
-    rpc_server_stop(process->server, STOP_GRACE_MS, node_loops(process->node, &loop_count)[0],
-                    &stopped);
+    stop_server(process);
 }
 
 static enum status serve(struct storage_process *process)
