@@ -26,7 +26,7 @@ static int usage(void)
           "       aviso frontend [--config FILE]     protocols for a cluster's storage\n"
           "       aviso router [--config FILE]       places a cluster's replicas\n"
           "       aviso cluster init [--config FILE] makes a cluster of the nodes that are alive\n"
-          "       aviso cluster status|drain NODE|undrain NODE [--config FILE]\n"
+          "       aviso cluster status|drain|undrain|lead|move ... [--config FILE]\n"
           "       aviso ROLE --help                  the settings and what they mean\n"
           "       aviso ROLE --sample                a configuration file of all defaults\n"
           "       aviso self-signed CERTIFICATE KEY NAME...   make a certificate to begin with\n"

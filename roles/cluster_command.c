@@ -19,6 +19,7 @@ enum {
     PATIENCE_S = 15,
     BATCH_COUNT = 100, /* etcd takes 128 operations in a transaction */
     KEY_SIZE_MAX = 256,
+    NUMBERS_MAX = 3,
     EXIT_DONE = 0,
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
@@ -31,7 +32,7 @@ struct command {
     const struct settings *settings;
     struct cluster_link *link;
     void (*run)(struct command *command, const struct cluster_map *map); /* NULL: it has run */
-    uint32_t node;                                                       /* of `drain` */
+    uint32_t numbers[NUMBERS_MAX]; /* the arguments, in their order */
     struct etcd_call call;
     bool has_call;
     atomic_int exit_code;
@@ -273,20 +274,20 @@ static void run_status(struct command *command, const struct cluster_map *map)
     finish(command, config != NULL ? EXIT_DONE : EXIT_NOT_FOUND);
 }
 
-/* ---- drain, undrain ---- */
+/* ---- drain, undrain, lead, move ---- */
 
-static void on_drained(struct etcd_call *call, enum status status, const struct etcd_result *result)
+static void on_done(struct etcd_call *call, enum status status, const struct etcd_result *result)
 {
     finish(CONTAINER_OF(call, struct command, call), exit_of(status));
 }
 
 static bool knows_node(const struct command *command, const struct cluster_map *map)
 {
-    bool known = cluster_map_node(map, command->node) != NULL;
+    bool known = cluster_map_node(map, command->numbers[0]) != NULL;
 
     for (size_t i = 0; i < cluster_map_shard_count(map); i++) {
         known = known || cluster_replicas_find(&cluster_map_shard_at(map, i)->shard.now,
-                                               command->node) != NULL;
+                                               command->numbers[0]) != NULL;
     }
     return known;
 }
@@ -296,14 +297,14 @@ static void run_drain(struct command *command, const struct cluster_map *map)
     struct buffer key;
 
     if (!knows_node(command, map)) {
-        fprintf(stderr, "aviso: there is no node %u\n", command->node);
+        fprintf(stderr, "aviso: there is no node %u\n", command->numbers[0]);
         finish(command, EXIT_NOT_FOUND);
         return;
     }
     buffer_init(&key, KEY_SIZE_MAX);
-    cluster_key_number(cluster_link_prefix(command->link), "drains", command->node, &key);
+    cluster_key_number(cluster_link_prefix(command->link), "drains", command->numbers[0], &key);
     begin_call(command);
-    etcd_put(&command->call, buffer_view(&key), SLICE("{\"version\":1}"), 0, on_drained);
+    etcd_put(&command->call, buffer_view(&key), SLICE("{\"version\":1}"), 0, on_done);
     buffer_done(&key);
 }
 
@@ -312,10 +313,98 @@ static void run_undrain(struct command *command, const struct cluster_map *map)
     struct buffer key;
 
     buffer_init(&key, KEY_SIZE_MAX);
-    cluster_key_number(cluster_link_prefix(command->link), "drains", command->node, &key);
+    cluster_key_number(cluster_link_prefix(command->link), "drains", command->numbers[0], &key);
     begin_call(command);
-    etcd_delete(&command->call, buffer_view(&key), on_drained);
+    etcd_delete(&command->call, buffer_view(&key), on_done);
     buffer_done(&key);
+}
+
+static void write_shard(struct command *command, const struct cluster_shard *shard,
+                        uint64_t revision)
+{
+    struct buffer key;
+    struct buffer value;
+
+    buffer_init(&key, KEY_SIZE_MAX);
+    buffer_init(&value, CLUSTER_RECORD_SIZE_MAX);
+    cluster_key_number(cluster_link_prefix(command->link), "shards", shard->id, &key);
+    cluster_shard_print(shard, &value);
+    struct etcd_compare is_same = {buffer_view(&key), ETCD_MOD_REVISION, revision};
+    struct etcd_operation put = {.key = buffer_view(&key), .value = buffer_view(&value)};
+
+    begin_call(command);
+    etcd_commit(&command->call, &(struct etcd_transaction){&is_same, 1, &put, 1}, on_done);
+    buffer_done(&key);
+    buffer_done(&value);
+}
+
+static void refuse(struct command *command, int exit_code, const char *why)
+{
+    fprintf(stderr, "aviso: %s\n", why);
+    finish(command, exit_code);
+}
+
+/* NULL: said already. */
+static const struct cluster_shard_entry *find_shard(struct command *command,
+                                                    const struct cluster_map *map)
+{
+    const struct cluster_shard_entry *entry = cluster_map_shard(map, command->numbers[0]);
+
+    if (entry == NULL || entry->shard.id == 0) {
+        refuse(command, EXIT_NOT_FOUND, "there is no such shard");
+        return NULL;
+    }
+    if (entry->shard.wish.count > 0) {
+        refuse(command, EXIT_EXISTS, "the shard is being moved already");
+        return NULL;
+    }
+    return entry;
+}
+
+static void run_lead(struct command *command, const struct cluster_map *map)
+{
+    const struct cluster_shard_entry *entry = find_shard(command, map);
+
+    if (entry == NULL) {
+        return;
+    }
+    struct cluster_shard shard = entry->shard;
+    const struct cluster_replica *replica = cluster_replicas_find(&shard.now, command->numbers[1]);
+
+    if (replica == NULL || replica->role != CLUSTER_VOTER) {
+        refuse(command, EXIT_NOT_FOUND, "the node has no vote in this shard");
+        return;
+    }
+    shard.leader_wish = replica->node;
+    write_shard(command, &shard, entry->revision);
+}
+
+static void run_move(struct command *command, const struct cluster_map *map)
+{
+    const struct cluster_shard_entry *entry = find_shard(command, map);
+    const struct cluster_node_entry *to = cluster_map_node(map, command->numbers[2]);
+
+    if (entry == NULL) {
+        return;
+    }
+    struct cluster_shard shard = entry->shard;
+    const struct cluster_replica *from = cluster_replicas_find(&shard.now, command->numbers[1]);
+
+    if (from == NULL || to == NULL || !to->is_alive) {
+        refuse(command, EXIT_NOT_FOUND, "not from a node of the shard to one that is alive");
+        return;
+    }
+    struct cluster_replica moved = {to->node.id, shard.life_next++, from->role};
+
+    shard.wish = shard.now;
+    cluster_replicas_remove(&shard.wish, from->node);
+    if (cluster_replicas_find(&shard.wish, moved.node) != NULL ||
+        cluster_replicas_put(&shard.wish, moved) != STATUS_OK) {
+        refuse(command, EXIT_EXISTS, "the node has a replica of this shard");
+        return;
+    }
+    shard.leader_wish = shard.leader_wish == from->node ? 0 : shard.leader_wish;
+    write_shard(command, &shard, entry->revision);
 }
 
 /* ---- The command ---- */
@@ -336,20 +425,28 @@ static const struct verb {
     int argument_count;
     void (*run)(struct command *command, const struct cluster_map *map);
 } verbs[] = {
-    {"init", 0, run_init},
-    {"status", 0, run_status},
-    {"drain", 1, run_drain},
-    {"undrain", 1, run_undrain},
+    {"init", 0, run_init},       {"status", 0, run_status}, {"drain", 1, run_drain},
+    {"undrain", 1, run_undrain}, {"lead", 2, run_lead},     {"move", 3, run_move},
 };
 
-static const struct verb *find_verb(char **words, int word_count, uint32_t *out_node)
+static bool read_numbers(char **words, int count, uint32_t *out_numbers)
 {
-    uint64_t node = 0;
+    for (int i = 0; i < count; i++) {
+        uint64_t number = 0;
 
+        if (number_parse(slice_of(words[i]), UINT32_MAX, &number) != STATUS_OK) {
+            return false;
+        }
+        out_numbers[i] = (uint32_t)number;
+    }
+    return true;
+}
+
+static const struct verb *find_verb(char **words, int word_count, uint32_t *out_numbers)
+{
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         if (word_count == verbs[i].argument_count + 1 && strcmp(words[0], verbs[i].name) == 0 &&
-            (word_count == 1 || number_parse(slice_of(words[1]), UINT32_MAX, &node) == STATUS_OK)) {
-            *out_node = (uint32_t)node;
+            read_numbers(words + 1, word_count - 1, out_numbers)) {
             return &verbs[i];
         }
     }
@@ -373,10 +470,12 @@ static void await_end(struct command *command)
 int cluster_command(const struct settings *settings, char **words, int word_count)
 {
     struct command command = {.settings = settings, .exit_code = EXIT_UNAVAILABLE};
-    const struct verb *verb = find_verb(words, word_count, &command.node);
+    const struct verb *verb = find_verb(words, word_count, command.numbers);
 
     if (verb == NULL) {
-        fputs("usage: aviso cluster init|status|drain NODE|undrain NODE [--config FILE]\n", stderr);
+        fputs("usage: aviso cluster init|status|drain NODE|undrain NODE|lead SHARD NODE|\n"
+              "                     move SHARD FROM TO [--config FILE]\n",
+              stderr);
         return EXIT_USAGE;
     }
     command.run = verb->run;

@@ -85,7 +85,11 @@ def make_cluster(tmp_path):
 
     yield make
     for cluster in made:
+        cluster.run("stop")
+        faults = [line for log in cluster.folder.glob("*.log") for line in log.read_text().splitlines()
+                  if re.search("check failed|Sanitizer|runtime error", line)]
         cluster.run("remove")
+        assert not faults
 
 
 def all_led(shards):
@@ -147,6 +151,25 @@ def test_drained_node_is_empty_and_not_missed(make_cluster):
     cluster.run("start", "storage3")
     assert cluster.command("undrain", str(drained)).returncode == 0
     cluster.await_shards(lambda shards: any(drained in nodes for nodes, _, _ in shards.values()))
+    cluster.check()
+
+
+def test_operator_moves_a_replica_and_says_who_leads(make_cluster):
+    cluster = make_cluster(nodes=4)
+    cluster.run("kill", "router")  # the placer would tidy up behind
+    cluster.await_shards(lambda shards: len(shards) == 6 and not any(moves for _, _, moves in shards.values()))
+    cluster.send(1)
+    nodes, leader, _ = cluster.shards()[1]
+    free = ({cluster.number(f"storage{i}") for i in range(1, 5)} - nodes).pop()
+    moved = (nodes - {leader}).pop()
+    assert cluster.command("move", "1", str(free), str(free)).returncode == 3
+    assert cluster.command("move", "1", str(moved), str(leader)).returncode == 4
+    assert cluster.command("move", "1", str(moved), str(free)).returncode == 0
+    cluster.await_shards(lambda shards: shards[1][0] == nodes - {moved} | {free} and not shards[1][2])
+    assert cluster.command("lead", "1", str(moved)).returncode == 3
+    assert cluster.command("lead", "1", str(free)).returncode == 0
+    cluster.await_shards(lambda shards: shards[1][1] == free)
+    cluster.send(2)
     cluster.check()
 
 
