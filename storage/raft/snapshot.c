@@ -132,11 +132,25 @@ void raft_receive_offer(struct raft *raft, const struct raft_message *message)
     answer_offer(raft, message->from, message->position, false);
 }
 
+/* What came then is of a fetch that is about to be replaced, by another of the same position: who
+ * carries the effects out would drop it and have nothing to install. */
+static bool fetch_is_due(const struct raft *raft)
+{
+    const struct raft_snapshot_effect *effects = raft->outbox.snapshots.items;
+
+    for (size_t i = 0; i < raft->outbox.snapshots.count; i++) {
+        if (effects[i].act == RAFT_SNAPSHOT_FETCH) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status raft_snapshot_fetched(struct raft *raft, const struct raft_snapshot *snapshot)
 {
     struct raft_snapshot_effect effect = {.act = RAFT_SNAPSHOT_INSTALL, .peer = raft->fetch_from};
 
-    if (raft->fetch == NULL || raft->installing ||
+    if (raft->fetch == NULL || raft->installing || fetch_is_due(raft) ||
         raft->fetch->position.index != snapshot->position.index ||
         raft->fetch->position.term != snapshot->position.term) {
         return STATUS_NOT_FOUND;
