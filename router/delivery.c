@@ -76,6 +76,7 @@ static void make_legs(struct delivery_work *work)
         leg->recipients[leg->count++] = i;
     }
     work->legs_left = work->leg_count;
+    work->began_ms = loop_now_ms(router_loop(work->router));
     work->silent =
         arena_array(&work->arena, work->leg_count * (KEEPERS_MAX + 1), sizeof(*work->silent));
 }
@@ -225,6 +226,15 @@ static bool is_of_the_shard(enum status status)
     }
 }
 
+static bool may_ask_another(const struct leg *leg, enum status status)
+{
+    const struct delivery_work *work = leg->work;
+    uint64_t now_ms = loop_now_ms(router_loop(work->router));
+
+    return work->order.may_hand_over && is_of_the_shard(status) && leg->keepers < KEEPERS_MAX &&
+           now_ms < work->began_ms + PATIENCE_MS;
+}
+
 static void fail_leg(struct leg *leg, enum status status)
 {
     struct delivery_work *work = leg->work;
@@ -232,7 +242,7 @@ static void fail_leg(struct leg *leg, enum status status)
     if (leg->failure == STATUS_OK) {
         leg->failure = status;
     }
-    if (work->order.may_hand_over && is_of_the_shard(status) && leg->keepers < KEEPERS_MAX) {
+    if (may_ask_another(leg, status)) {
         work->silent[work->silent_count++] = leg->asked;
         leg->asked = find_keeper(leg);
         leg->keepers++;

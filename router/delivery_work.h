@@ -7,7 +7,10 @@
 #include "router/attempt.h"
 #include "router/delivery.h"
 
-enum { KEEPERS_MAX = 3 /* shards asked to take charge for one that does not answer */ };
+enum {
+    KEEPERS_MAX = 3,     /* shards asked to take charge for one that does not answer */
+    PATIENCE_MS = 45000, /* after which no other is asked: the client waits, too */
+};
 
 /* The recipients of one shard, in one request; it puts the body's frames first when they are many.
  * When that shard does not answer, another one, the keeper, is asked to take charge. */
@@ -36,6 +39,7 @@ struct delivery_work {
     struct leg *legs;
     size_t leg_count;
     size_t legs_left;
+    uint64_t began_ms;
     uint32_t *silent; /* shards that did not answer */
     size_t silent_count;
 };

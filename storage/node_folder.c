@@ -20,6 +20,7 @@ enum {
     NAME_ROOM = 32, /* octets for the names in the folder */
     FOLDER_MODE = 0700,
     FILE_MODE = 0600,
+    START_ROOM_SIZE = 16 * 1024 * 1024, /* octets */
 };
 
 static const struct file_system *files = &file_system_posix;
@@ -168,6 +169,28 @@ static enum status check_empty(const struct node_folder *folder)
     return STATUS_OK;
 }
 
+/* The store cannot bear to find the disk full while it is opened, so that is found out before. */
+static enum status check_room(const struct node_folder *folder)
+{
+    char path[FILE_PATH_SIZE_MAX];
+    struct file *file = NULL;
+
+    node_folder_path(folder, "room", path);
+    enum status status = file_open(files, path, FILE_CREATE, &file);
+
+    if (status == STATUS_OK) {
+        status = file_allocate(files, file, START_ROOM_SIZE);
+        file_close(files, file);
+        if (file_unlink(files, path) != STATUS_OK) {
+            status = status == STATUS_OK ? STATUS_IO_ERROR : status;
+        }
+    }
+    if (status == STATUS_NO_SPACE) {
+        return refuse(folder, "less than 16 MiB are left on the disk: make room", status);
+    }
+    return status == STATUS_OK ? status : refuse(folder, "it cannot be written to", status);
+}
+
 enum status node_folder_open(const char *path, unsigned format_version,
                              struct node_folder *out_folder)
 {
@@ -204,6 +227,9 @@ enum status node_folder_open(const char *path, unsigned format_version,
     if (status == STATUS_OK) {
         node_folder_path(folder, "snapshots", inner);
         status = make_folder(folder, inner);
+    }
+    if (status == STATUS_OK) {
+        status = check_room(folder);
     }
     return status == STATUS_OK ? file_sync_folder(files, path) : status;
 }

@@ -4,7 +4,8 @@
  *     node      text: format version and node id, written once
  *     log/      storage/log.h
  *     state/    the store
- *     snapshots/  files on their way from or to other nodes (storage/snapshot.h) */
+ *     snapshots/  files on their way from or to other nodes (storage/snapshot.h)
+ *     room      made and removed at each start: whether there is room to start in */
 #ifndef AVISO_STORAGE_NODE_FOLDER_H
 #define AVISO_STORAGE_NODE_FOLDER_H
 

@@ -6,6 +6,7 @@
     tests/integration/durability.py --power-cuts 10 --lying     # must fail: syncs do nothing
     tests/integration/durability.py --failing-syncs 20
     tests/integration/durability.py --full-disk
+    tests/integration/durability.py --full-disk-at-start
 
 Prints the seed; --seed repeats a run as far as a machine can."""
 import argparse
@@ -133,55 +134,97 @@ def raise_if_lying(lying, fault):
     raise fault
 
 
-def full_disk(folder, seed):
-    """Fills the disk by mail until it is refused for now, makes room, and goes on."""
+class Filler:
+    """Sends large mails to one account, and notes those that were acknowledged."""
+
+    def __init__(self, server, seed):
+        self.server, self.seed, self.random = server, seed, random.Random(seed)
+        self.count, self.kept = 0, set()
+
+    def send(self):
+        self.count += 1
+        body = self.random.randbytes(60000).hex()
+        message = mails.simple(f"full-{self.count}") + "\r\n".join(
+            body[i:i + 76] for i in range(0, len(body), 76)).encode() + b"\r\n"
+        with smtplib.LMTP("127.0.0.1", self.server.lmtp_port, timeout=120) as client:
+            try:
+                client.sendmail("c@example.com", ["ann@example.org"], message)
+                self.kept.add(f"full-{self.count}")
+                return 250
+            except smtplib.SMTPRecipientsRefused as refused:
+                return refused.recipients["ann@example.org"][0]
+            except smtplib.SMTPResponseException as refused:
+                return refused.smtp_code
+
+    def until_refused(self):
+        for _ in range(4000):
+            code = self.send()
+            if code != 250:
+                assert code in (451, 452), code
+                return
+        raise AssertionError("the disk does not become full")
+
+    def until_taken(self):
+        deadline = time.monotonic() + 60
+        while self.send() != 250:
+            assert time.monotonic() < deadline, "no service again after there was room"
+            time.sleep(0.5)
+
+    def check(self):
+        sender = Deliverer(self.server, "full", self.seed, "ann@example.org", True)
+        sender.kept = self.kept
+        check_deliveries(self.server, [sender])
+
+
+def fill_up(path):
+    """Takes all that is left of a disk."""
+    with open(path, "wb", buffering=0) as file:
+        size = 1 << 20
+        while size >= 512:
+            try:
+                file.write(bytes(size))
+            except OSError:
+                size //= 2
+
+
+def start_on_full_disk(server):
+    """It says what is wrong and ends, so that whoever supervises it tries again."""
+    server.start(ready=False)
+    assert server.process.wait(timeout=60) == 1, server.tail()
+    assert "make room" in server.tail(), server.tail()
+
+
+def full_disk(folder, seed, at_start=False):
+    """Fills the disk by mail until it is refused for now, makes room, and goes on. With `at_start` the server is
+    killed then, and started on a disk that has no room at all."""
     disk = disks.Disk(folder, "400M")
     disk.mount()
     server = Server(folder, ("ann@example.org",), data=disk.mount_point / "data",
                     **{"storage.log_segment": "4MiB", "storage.write_buffer": "4MiB"})
-    ballast = disk.mount_point / "ballast"
-    kept, codes = [], set()
+    ballast, rest = disk.mount_point / "ballast", disk.mount_point / "rest"
     try:
         server.start().fill()
         with open(ballast, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, 250 << 20)
-        chance = random.Random(seed)
-
-        def send(number):
-            body = chance.randbytes(60000).hex()
-            message = mails.simple(f"full-{number}") + "\r\n".join(
-                body[i:i + 76] for i in range(0, len(body), 76)).encode() + b"\r\n"
-            with smtplib.LMTP("127.0.0.1", server.lmtp_port, timeout=120) as client:
-                try:
-                    client.sendmail("c@example.com", ["ann@example.org"], message)
-                    kept.append(f"full-{number}")
-                    return 250
-                except smtplib.SMTPRecipientsRefused as refused:
-                    return refused.recipients["ann@example.org"][0]
-                except smtplib.SMTPResponseException as refused:
-                    return refused.smtp_code
-
-        for number in range(4000):
-            code = send(number)
-            codes.add(code)
-            if code != 250:
-                break
-        assert code in (451, 452), code
-        ballast.unlink()
-        deadline = time.monotonic() + 60
-        while send(number + 1) != 250:
-            number += 1
-            assert time.monotonic() < deadline, "no service again after there was room"
-            time.sleep(0.5)
-        sender = Deliverer(server, "full", seed, "ann@example.org", True)
-        sender.kept = set(kept)
-        check_deliveries(server, [sender])
+        filler = Filler(server, seed)
+        filler.until_refused()
+        if at_start:
+            server.kill()
+            fill_up(rest)
+            start_on_full_disk(server)
+            ballast.unlink()
+            rest.unlink()
+            server.start()
+        else:
+            ballast.unlink()
+        filler.until_taken()
+        filler.check()
         server.stop()
     finally:
         if server.process is not None and server.process.poll() is None:
             server.kill()
         disk.unmount()
-    return {"full disk": "452 or 451, then service again", "acknowledged": len(kept), "seed": seed}
+    return {"full disk": "452 or 451, then service again", "acknowledged": len(filler.kept), "seed": seed}
 
 
 def main():
@@ -191,6 +234,7 @@ def main():
     parser.add_argument("--lying", action="store_true")
     parser.add_argument("--failing-syncs", type=int, default=0)
     parser.add_argument("--full-disk", action="store_true")
+    parser.add_argument("--full-disk-at-start", action="store_true")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     options = parser.parse_args()
     print(f"seed {options.seed}")
@@ -203,6 +247,8 @@ def main():
             print(failing_syncs(pathlib.Path(folder) / "syncs", options.failing_syncs, options.seed))
         if options.full_disk:
             print(full_disk(pathlib.Path(folder) / "full", options.seed))
+        if options.full_disk_at_start:
+            print(full_disk(pathlib.Path(folder) / "start", options.seed, at_start=True))
 
 
 if __name__ == "__main__":

@@ -45,3 +45,9 @@ def test_failing_syncs_lose_nothing(tmp_path):
 @pytest.mark.timeout(300)
 def test_a_full_disk_is_a_temporary_error(tmp_path):
     durability.full_disk(tmp_path, SEED)
+
+
+@needs_loop
+@pytest.mark.timeout(300)
+def test_a_start_on_a_full_disk_says_so_and_the_next_one_serves(tmp_path):
+    durability.full_disk(tmp_path, SEED, at_start=True)
