@@ -111,6 +111,8 @@ static struct log *new_log(const struct log_options *options)
     log->segments.files = options->files;
     memcpy(log->segments.folder, options->folder, strlen(options->folder) + 1);
     log->segments.size = size;
+    log->segments.has_room = options->has_room;
+    log->segments.context = options->context;
     log->segments.spare_count_max =
         options->spare_count_max != 0 ? options->spare_count_max : SPARE_COUNT_MAX;
     log->cache_size_max = options->cache_size_max != 0 ? options->cache_size_max : CACHE_SIZE_MAX;

@@ -83,7 +83,10 @@ struct log_options {
     uint32_t zero_ahead;
     uint64_t seed; /* makes a new log's identity replayable; 0: the kernel's randomness */
     log_recovered_fn *on_recovered; /* may be NULL */
-    void *context;
+    /* Asked before each new segment, on the writer's thread: false makes it NO_SPACE, so that who
+     * shares the disk keeps some room. NULL: there always is. */
+    bool (*has_room)(void *context);
+    void *context; /* of both */
 };
 
 /* The log is the caller's, for log_close(). IO_ERROR, DENIED, NO_SPACE (what was found could not

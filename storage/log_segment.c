@@ -251,6 +251,9 @@ enum status log_segment_create(struct log_segments *segments,
     char path[FILE_PATH_SIZE_MAX];
     struct file *file = NULL;
 
+    if (segments->has_room != NULL && !segments->has_room(segments->context)) {
+        return STATUS_NO_SPACE;
+    }
     name_file(segments, number, "spare", spare);
     name_file(segments, header->sequence, "log", path);
 

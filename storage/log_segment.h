@@ -42,6 +42,8 @@ struct log_segments {
     uint32_t *spares; /* their numbers */
     size_t spare_count, spare_capacity;
     size_t spare_count_max;
+    bool (*has_room)(void *context); /* asked before a segment is created; may be NULL */
+    void *context;
 };
 
 /* Lists the folder; opens the segments. TOO_LARGE: the folder's name; INVALID: a segment's is out

@@ -1,5 +1,6 @@
 #include "storage/node.h"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/check.h"
@@ -20,6 +21,8 @@ enum {
     OPERATIONS_MAX = 10000,               /* that wait */
     CARE_INTERVAL_MS = 2000,
     PEER_SILENCE_MAX_MS = 3000,
+    WRITE_BUFFER_SIZE = 64 * 1024 * 1024, /* octets, the store's default */
+    ROOM_BUFFERS = 4,                     /* as many of them are kept free on the disk */
 };
 
 /* ---- Opening ---- */
@@ -38,6 +41,21 @@ static enum status open_store(struct node *node)
     return store_rocksdb_open(&options, &node->store);
 }
 
+/* The store needs room to flush and to compact, and Debian's RocksDB aborts the process where it
+ * finds none: so the log, through which all writes come, is full before the disk is. */
+static bool has_room(void *context)
+{
+    const struct node *node = context;
+    uint64_t buffer_size = node->options.write_buffer_size;
+    struct statvfs disk;
+
+    buffer_size = buffer_size > 0 ? buffer_size : WRITE_BUFFER_SIZE;
+    if (node->log == NULL || statvfs(node->folder.path, &disk) != 0) {
+        return true; /* while it opens, it only brings back what there was */
+    }
+    return (uint64_t)disk.f_bavail * disk.f_frsize >= ROOM_BUFFERS * buffer_size;
+}
+
 static enum status open_log(struct node *node)
 {
     char path[FILE_PATH_SIZE_MAX];
@@ -49,6 +67,7 @@ static enum status open_log(struct node *node)
         .spare_count_max = LOG_SPARES_MAX,
         .zero_ahead = LOG_ZERO_AHEAD,
         .on_recovered = node_on_recovered,
+        .has_room = has_room,
         .context = node,
     };
 

@@ -52,7 +52,8 @@ struct node_options {
     size_t worker_count;       /* threads that read from disk [one a core, 16 at most] */
     size_t read_queue_max;     /* reads that may wait for one, then BUSY [10,000] */
     size_t block_cache_size;   /* octets [256 MiB] */
-    size_t write_buffer_size;  /* octets of a memtable; two at most [64 MiB] */
+    size_t write_buffer_size;  /* octets of a memtable; two at most [64 MiB]; writes are refused
+                                  (NO_SPACE) while less than four are free on the disk */
     size_t blob_size_min;      /* octets of a value that is kept outside of the tree [8 KiB] */
     size_t log_cache_size;     /* octets of the log in memory [64 MiB] */
     uint32_t log_segment_size; /* octets of a segment file, 4 MiB at least [64 MiB] */
