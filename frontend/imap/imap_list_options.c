@@ -102,7 +102,7 @@ static bool take_pattern(struct imap_parser *parser, struct slice reference,
         return false;
     }
     *out_empty = text.size == 0;
-    if (imap_name_decode(parser->arena, text, &decoded) != STATUS_OK) {
+    if (imap_name_decode_pattern(parser->arena, text, &decoded) != STATUS_OK) {
         decoded = text; /* matches nothing, or itself */
     }
     if (imap_list_pattern_make(parser->arena, reference, decoded, out_pattern) != STATUS_OK) {
@@ -146,7 +146,7 @@ bool imap_take_list_options(struct imap_parser *parser, bool is_lsub,
         !imap_take_astring(parser, &reference) || !imap_take_space(parser)) {
         return false;
     }
-    if (imap_name_decode(parser->arena, reference, &decoded) == STATUS_OK) {
+    if (imap_name_decode_pattern(parser->arena, reference, &decoded) == STATUS_OK) {
         reference = decoded;
     }
     if (!take_patterns(parser, reference, &options) ||

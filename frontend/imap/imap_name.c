@@ -1,6 +1,9 @@
 #include "frontend/imap/imap_name.h"
 
 #include "mail/mailbox_name.h"
+#include "mail/utf8.h"
+
+enum { COMPOSED_GROWTH = 3 };
 
 void imap_name_encode(struct slice name, struct buffer *output)
 {
@@ -36,7 +39,17 @@ enum status imap_name_decode(struct arena *arena, struct slice wire, struct slic
     return convert(mailbox_name_decode, arena, wire, 2, out_name);
 }
 
+enum status imap_name_decode_pattern(struct arena *arena, struct slice wire,
+                                     struct slice *out_pattern)
+{
+    struct slice decoded;
+    enum status status = imap_name_decode(arena, wire, &decoded);
+
+    return status == STATUS_OK ? convert(utf8_compose, arena, decoded, COMPOSED_GROWTH, out_pattern)
+                               : status;
+}
+
 enum status imap_name_check(struct arena *arena, struct slice name, struct slice *out_name)
 {
-    return convert(mailbox_name_normalise, arena, name, 3, out_name);
+    return convert(mailbox_name_normalise, arena, name, COMPOSED_GROWTH, out_name);
 }

@@ -15,6 +15,12 @@ void imap_name_encode(struct slice name, struct buffer *output);
 NODISCARD enum status imap_name_decode(struct arena *arena, struct slice wire,
                                        struct slice *out_name);
 
+/* The same for what may be a part of a name or have wildcards, and composed (NFC) as kept names
+ * are.
+ */
+NODISCARD enum status imap_name_decode_pattern(struct arena *arena, struct slice wire,
+                                               struct slice *out_pattern);
+
 /* As mailbox_name_normalise(): the name that is kept for `name`. */
 NODISCARD enum status imap_name_check(struct arena *arena, struct slice name,
                                       struct slice *out_name);
